@@ -1,0 +1,85 @@
+"""Which verbs are there, and what does each way of ending mean to the shell?
+
+0: done. 1: it went wrong. 2: a user's mistake, told in a message. 130: stopped by Ctrl-C.
+Nothing heavy is imported here: `scotoma --help` answers at once, verbs import what they need when they run.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from scotoma.allocation import tune_allocator
+from scotoma.cli.check import check
+from scotoma.cli.demo import demo
+from scotoma.cli.encode import encode
+from scotoma.cli.info import info
+from scotoma.cli.report import report
+from scotoma.cli.train import train
+from scotoma.cli.verify import verify
+from scotoma.errors import InputError, ScotomaError
+
+_HELP = """Train image encoders with a blind spot that was asked for, and prove it by attack.
+
+Name what encoded images must hide and what they must still show; then, in this order:
+check the images, train an encoder, verify it by attacks, read the report, encode images.
+Try it first on the images that come with Scotoma: scotoma demo --out runs/demo"""
+
+_EPILOGUE = "What a verb does and takes: scotoma VERB --help. DATA is a folder with one folder of images per \
+category, a folder with IDX files, or the word fashion-mnist (the images that come with Scotoma)."
+
+
+def make_app() -> App:
+    """The command line: every verb, in the order of the job."""
+    app = App(
+        name="scotoma",
+        help=_HELP,
+        help_epilogue=_EPILOGUE,
+        help_format="plaintext",
+        version=lambda: version("scotoma"),
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    verbs: tuple[Callable[..., None], ...] = (check, train, verify, report, encode, info, demo)
+    for place, verb in enumerate(verbs):
+        app.command(verb, sort_key=place)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: what the user typed after `scotoma`; None for the process's own.
+
+    Returns:
+        The exit code.
+    """
+    tune_allocator()
+    app = make_app()
+    try:
+        app(arguments if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except CycloptsError as error:
+        chain = " ".join(["scotoma", *(error.command_chain or ())])
+        return _fail(f"{error}\nSee {chain} --help.", 2)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except ScotomaError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt as stop:
+        return _fail(f"Stopped. {stop}".strip(), 130)
+    except BrokenPipeError:
+        # The reader (`| head`) has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

@@ -1,0 +1,128 @@
+"""The verb `check`: are these images fit to train on, and what is in them?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scotoma.cli.options import Names, names, read_options
+from scotoma.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from scotoma.data.survey import Survey
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What `scotoma check` takes; `categories` None stands for all."""
+
+    data: str
+    categories: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+def check(
+    data: str | None = None,
+    *,
+    categories: Names = None,
+    seed: int | None = None,
+    config: Path | None = None,
+) -> None:
+    """Look at every image before training: categories, counts, sizes, what is broken, what is there twice.
+
+    Also shows how the images would be divided: training (the encoder and its attackers learn from it),
+    reserve (for attackers only), validation and test. The same image never falls on two sides.
+    Ends with exit code 2 if there are files that training would stop at.
+
+    Example: scotoma check photos
+
+    Args:
+        data: a folder of images (one folder per category) or of IDX files, or the word fashion-mnist.
+        categories: look at these categories only, with commas. Default: all.
+        seed: the seed that training will be given; it decides the division. Default: 0.
+        config: a TOML file with these options (data, categories, seed); flags go over it.
+    """
+    flags = {"data": data, "categories": names(categories, "--categories"), "seed": seed}
+    options = read_options(CheckOptions, config, flags)
+    from rich.console import Console
+
+    from scotoma.data.survey import survey
+    from scotoma.runs.progress import watched
+
+    found = survey(options.data, options.seed, watched(), options.categories)
+    console = Console()
+    for line in _overview(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_category_table(found))
+    for line in _remarks(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if found.unreadable:
+        raise InputError(
+            f"{_counted(len(found.unreadable), 'file')} cannot be read, and training would stop there: "
+            "repair or move away what is named above."
+        )
+
+
+def _overview(found: "Survey") -> Iterator[str]:
+    yield f"{found.source}: {_counted(found.images, 'image')} in {len(found.categories)} categories"
+    for side, spread in (("width", found.width), ("height", found.height)):
+        yield f"{side}: {spread.smallest} to {spread.largest} pixels, median {spread.median:g}"
+    yield f"gray: {100 * found.gray:.1f} % of the images"
+
+
+def _category_table(found: "Survey") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"Images used, and how seed {found.seed} divides them")
+    table.add_column("category")
+    for column in ("images", "training", "reserve", "validation", "test", "unreadable"):
+        table.add_column(column, justify="right")
+    for one in found.categories:
+        figures = (one.images, one.training, one.reserve, one.validation, one.test, one.unreadable)
+        # Text, not str: a category's name may hold brackets, which are markup to rich.
+        table.add_row(Text(one.name), *(f"{figure:,}" for figure in figures))
+    return table
+
+
+def _remarks(found: "Survey") -> Iterator[str]:
+    yield from _listed("cannot be read", "file", [f"{each.name}: {each.reason}" for each in found.unreadable])
+    yield from _listed(
+        "of equal images in one category (all used, always on the same side)",
+        "group",
+        [" = ".join(group) for group in found.duplicates],
+    )
+    yield from _listed(
+        "of equal images in different categories (none used)",
+        "group",
+        [" = ".join(group) for group in found.conflicts],
+    )
+    yield from _listed("without images in it (no category)", "folder", found.without_images)
+    yield from _listed(
+        "of files that are no images (not used)",
+        "kind",
+        [f"{extension or 'no extension'}: {count:,}" for extension, count in found.ignored],
+    )
+    yield from _listed(
+        "empty, so the category cannot be hidden or kept",
+        "part",
+        [f"{part} of {category}" for category, part in found.empty_parts()],
+    )
+
+
+def _listed(what: str, noun: str, lines: Sequence[str]) -> Iterator[str]:
+    """A heading with the count and the first few lines; nothing when there are none."""
+    if not lines:
+        return
+    yield f"{_counted(len(lines), noun)} {what}:"
+    yield from (f"  {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"  and {len(lines) - _SHOWN:,} more"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,72 @@
+"""How do a TOML file and flags become one verb's options? The file first, flags over it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from cyclopts import Parameter
+
+from scotoma.errors import InputError
+from scotoma.runs.settings import build, merge, read_toml
+
+T = TypeVar("T")
+
+# Flags are None when they are not given, so that the TOML file below them is seen.
+Switch = Annotated[bool | None, Parameter(negative="")]
+Names = Annotated[str | None, Parameter(metavar="A,B")]
+
+
+def overlay(config: Path | None, flags: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Lay flags over a TOML file.
+
+    Args:
+        config: the TOML file, None for none.
+        flags: by name; None stands for a flag that was not given. A table sets single keys of a table.
+
+    Returns:
+        The table, and what to call it in a message.
+
+    Raises:
+        InputError: the file is missing or not TOML.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    if config is None:
+        return given, "the command line"
+    return merge(read_toml(config), given), f"{config} with the command line over it"
+
+
+def read_options(cls: type[T], config: Path | None, flags: Mapping[str, Any]) -> T:
+    """A verb's frozen options from a TOML file with flags over it; see `overlay` and `build`.
+
+    Raises:
+        InputError: names every unknown, missing or wrong option.
+    """
+    return build(cls, *overlay(config, flags))
+
+
+def names(text: str | None, flag: str) -> tuple[str, ...] | None:
+    """The names in a comma-separated flag; None when it was not given.
+
+    A name that holds a comma can be given in the TOML file only, where lists are lists.
+
+    Raises:
+        InputError: a name is empty.
+    """
+    if text is None:
+        return None
+    found = tuple(each.strip() for each in text.split(","))
+    if "" in found:
+        raise InputError(
+            f"{flag} {text!r} has an empty name: give names separated by single commas, as in a,b."
+        )
+    return found
+
+
+@contextmanager
+def resumable(advice: str) -> Iterator[None]:
+    """Let Ctrl-C within say how to go on, for example 'The same command continues from iteration 400.'"""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(advice) from None

@@ -1,0 +1,51 @@
+"""The verb `report`: how does a finished attack become one file that anybody can read?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scotoma.cli.options import Switch, read_options
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What `scotoma report` takes; `out` is report.html in the run folder when it is not given."""
+
+    run: Path
+    out: Path | None = None
+    overwrite: bool = False
+
+
+def report(
+    run: Path | None = None,
+    *,
+    out: Path | None = None,
+    overwrite: Switch = None,
+    config: Path | None = None,
+) -> None:
+    """Write the report of an attack: one HTML file to read in a browser and to pass on.
+
+    It holds the verdict in plain words, the accuracy of every attack beside what guessing would give, the
+    attackers' learning curves, pictures of encoded images, and what was done. The table is printed here too.
+
+    Example: scotoma report runs/terminal-attacked --out report.html
+
+    Args:
+        run: the folder that `scotoma verify` wrote.
+        out: the HTML file to write. Default: report.html in the run folder.
+        overwrite: replace the file if it exists.
+        config: a TOML file with these options (run, out, overwrite); flags go over it.
+    """
+    options = read_options(ReportOptions, config, {"run": run, "out": out, "overwrite": overwrite})
+    from rich.console import Console
+
+    from scotoma.reports.html import write_report
+    from scotoma.reports.table import results_table
+    from scotoma.reports.verdict import verdict
+    from scotoma.runs.results import Results
+
+    results = Results.read(options.run / "results.json")
+    written = write_report(options.run, options.out or options.run / "report.html", options.overwrite)
+    console = Console()
+    console.print(results_table(results))
+    console.print(verdict(results), markup=False, highlight=False)
+    print(f"Report: {written}")

@@ -1,0 +1,74 @@
+"""How does a stored image become the encoder's input? Random scale and crop in training, a centre crop otherwise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scotoma.errors import InputError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Images are stored as squares of `stored_side` pixels and enter the encoder as squares of `size` pixels.
+
+    Evaluation cuts the central `size` pixels. Training cuts a square of `size` times a random factor between `scale_low`
+    and `scale_high`, at a random place, and resizes it; `flip` mirrors every other image. A square larger than what is
+    stored repeats the border. Pixels are scaled from 0..255 to -1..1.
+    """
+
+    size: int
+    stored_side: int
+    channels: int
+    scale_low: float = 0.85
+    scale_high: float = 1.1
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.stored_side < self.size:
+            raise InputError(
+                f"'stored_side' is {self.stored_side} pixels, less than the encoder's 'size' of {self.size}: "
+                "store at least what is encoded"
+            )
+        if not 0 < self.scale_low <= self.scale_high:
+            raise InputError(
+                f"'scale_low' {self.scale_low} and 'scale_high' {self.scale_high}: need 0 < low <= high"
+            )
+
+
+def centre_crop(pixels: npt.NDArray[np.uint8], settings: Preprocessing) -> Tensor:
+    """Evaluation input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels) uint8."""
+    margin = (settings.stored_side - settings.size) // 2
+    inner = pixels[:, margin : margin + settings.size, margin : margin + settings.size]
+    return _scaled(inner)
+
+
+def random_crop(
+    pixels: npt.NDArray[np.uint8], settings: Preprocessing, draws: npt.NDArray[np.float32]
+) -> Tensor:
+    """Training input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels) uint8.
+
+    `draws` (batch, 4) are uniform in [0, 1): scale, horizontal and vertical place, mirror. Bilinear; the factors are
+    close to 1, so that no low-pass filter is needed.
+    """
+    stored, size = settings.stored_side, settings.size
+    scale, across, down, mirror = torch.from_numpy(draws).unbind(1)
+    side = size * (settings.scale_low + (settings.scale_high - settings.scale_low) * scale)
+    # affine_grid's coordinates: -1 and 1 are the borders of the stored image.
+    half, room = side / stored, 1 - side / stored
+    theta = torch.zeros(len(pixels), 2, 3)
+    theta[:, 0, 0] = torch.where(mirror < 0.5, -half, half) if settings.flip else half
+    theta[:, 1, 1] = half
+    theta[:, 0, 2] = (2 * across - 1) * room
+    theta[:, 1, 2] = (2 * down - 1) * room
+    grid = F.affine_grid(theta, [len(pixels), settings.channels, size, size], align_corners=False)
+    return F.grid_sample(_scaled(pixels), grid, padding_mode="border", align_corners=False)
+
+
+def _scaled(pixels: npt.NDArray[np.uint8]) -> Tensor:
+    # The (batch, height, width, channels) order of the store is channels_last: permuting is a view.
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    return images.to(torch.float32).div_(127.5).sub_(1)

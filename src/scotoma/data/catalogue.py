@@ -1,0 +1,180 @@
+"""Which images does a source hold, and in which category is each?
+
+A source is the word `fashion-mnist` (the embedded set), a folder with the four IDX files, or a folder of
+category folders, where a category's name is the path below the root: `a/arena/hockey` is `arena/hockey`,
+since a single letter at the first level only sorts.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from scotoma.data.fashion import FASHION, is_idx_folder
+from scotoma.data.photos import EXTENSIONS, is_image_name
+from scotoma.data.table import require_categories
+from scotoma.errors import InputError
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The images of a source, before any is decoded.
+
+    source: as the user named it. kind: what it is. root: its folder, none for the embedded set.
+    files: image files as sorted relative POSIX paths; empty unless `kind` is `folders`.
+    labels: int64 (files,), an index into `categories`.
+    categories: names in alphabetical order; empty unless `kind` is `folders`.
+    without_images: folders in which, and below which, no image lies.
+    ignored: other files, counted by extension, (".csv", 1) for one.
+    """
+
+    source: str
+    kind: Literal["embedded", "idx", "folders"]
+    root: Path | None
+    files: tuple[str, ...] = ()
+    labels: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    categories: tuple[str, ...] = ()
+    without_images: tuple[str, ...] = ()
+    ignored: tuple[tuple[str, int], ...] = ()
+
+    def restricted_to(self, categories: Sequence[str]) -> "Catalogue":
+        """The group of the files of these categories.
+
+        Raises:
+            InputError: a name that is not among the categories, a name twice, fewer than two names.
+        """
+        kept = require_categories(categories, self.categories, self.source)
+        number = {self.categories.index(name): new for new, name in enumerate(kept)}
+        rows = [row for row, label in enumerate(self.labels.tolist()) if label in number]
+        labels = np.array([number[int(self.labels[row])] for row in rows], np.int64)
+        return replace(self, files=tuple(self.files[row] for row in rows), labels=labels, categories=kept)
+
+
+def find_images(source: str | Path) -> Catalogue:
+    """Find out what a source is and, in a folder of category folders, which images it holds.
+
+    Raises:
+        InputError: no such source; images outside category folders; fewer than two categories; two folders of
+            one category name; folders that cannot be read or named. All problems of a folder at once.
+    """
+    name, root = str(source), Path(source)
+    if name == FASHION and (isinstance(source, str) or not root.exists()):
+        return Catalogue(FASHION, "embedded", None)
+    if not root.is_dir():
+        raise InputError(_no_such_source(name, root))
+    if is_idx_folder(root):
+        return Catalogue(name, "idx", root)
+    return _find_folders(name, root)
+
+
+def _find_folders(source: str, root: Path) -> Catalogue:
+    scan = _Scan(root)
+    found, problems = scan.images, scan.problems
+    loose = found.pop("", [])
+    if loose:
+        shown = ", ".join(sorted(loose)[:SHOWN]) + (", ..." if len(loose) > SHOWN else "")
+        problems.append(
+            f"Images outside any category folder: {len(loose):,} ({shown}). Move them into one, or away."
+        )
+    folders: dict[str, list[str]] = {}
+    for folder in sorted(found):
+        folders.setdefault(category_name(folder), []).append(folder)
+    problems += [
+        f"The folders {' and '.join(same)} would all be the category {name!r}. Rename or join them."
+        for name, same in folders.items()
+        if len(same) > 1
+    ]
+    if len(folders) < 2:
+        problems.append(
+            f"At least two category folders with images ({', '.join(EXTENSIONS)}) are needed, "
+            + (f"there is only {next(iter(folders))!r}." if folders else "there is none.")
+        )
+    if problems:
+        raise InputError(
+            "\n".join([f"The folder {source} cannot be used:", *(f"  {line}" for line in problems)])
+        )
+    categories = tuple(sorted(folders))
+    number = {folder: categories.index(name) for name, same in folders.items() for folder in same}
+    pairs = sorted((f"{folder}/{file}", number[folder]) for folder, files in found.items() for file in files)
+    labels = np.array([label for _, label in pairs], np.int64)
+    files = tuple(file for file, _ in pairs)
+    return Catalogue(
+        source,
+        "folders",
+        root,
+        files,
+        labels,
+        categories,
+        without_images=tuple(sorted(scan.without_images)),
+        ignored=tuple(sorted(scan.ignored.items())),
+    )
+
+
+def category_name(folder: str) -> str:
+    """The category that a relative POSIX path names: without a single-letter first level, if more follows."""
+    first, _, rest = folder.partition("/")
+    return rest if rest and len(first) == 1 and first.isalpha() else folder
+
+
+class _Scan:
+    """A walk through a folder and all below: notes images by folder, and what was passed over."""
+
+    def __init__(self, root: Path) -> None:
+        self.images: dict[str, list[str]] = {}
+        self.without_images: list[str] = []
+        self.ignored: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self._visit(root, "", ())
+
+    def _visit(self, folder: Path, relative: str, above: tuple[tuple[int, int], ...]) -> bool:
+        """Whether there was any image in this folder or below. Links are followed, but not round."""
+        try:
+            status = folder.stat()
+            entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        except OSError as error:
+            self.problems.append(f"The folder {relative or folder} cannot be read: {error.strerror}.")
+            return True
+        place = (status.st_dev, status.st_ino)
+        if place in above:
+            return True
+        if not relative.isprintable():
+            self.problems.append(f"The folder name {relative!a} cannot be printed. Rename it.")
+        found = False
+        images = []
+        for entry in entries:
+            if entry.is_dir():
+                found |= self._visit(entry, f"{relative}/{entry.name}".lstrip("/"), (*above, place))
+            elif is_image_name(entry):
+                images.append(entry.name)
+            else:
+                self.ignored[entry.suffix.lower() or "no extension"] += 1
+        if images:
+            self.images[relative] = images
+        elif not found and relative:
+            self.without_images.append(relative)
+        return bool(images) or found
+
+
+def _no_such_source(name: str, root: Path) -> str:
+    words = f"The word {FASHION!r} names the set of images that comes with Scotoma."
+    if root.exists():
+        return f"{name} is a file; a folder of category folders is needed. {words}"
+    try:
+        siblings = [entry.name for entry in root.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        siblings = []
+    near = difflib.get_close_matches(root.name, [FASHION, *siblings], n=1, cutoff=0.5)
+    if not near:
+        hint = ""
+    elif near[0] == FASHION:
+        hint = f" Did you mean {FASHION!r}?"
+    else:
+        hint = f" Did you mean {str(root.parent / near[0])!r}?"
+    return f"There is no folder {name}.{hint} {words}"

@@ -1,0 +1,143 @@
+"""What is shipped? The frozen encoder: one safetensors file, enough by itself to encode images and to be attacked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from scotoma.data.augmentation import Preprocessing, centre_crop
+from scotoma.data.splits import Fractions
+from scotoma.errors import InputError
+from scotoma.networks.classifier import ClassifierSettings
+from scotoma.networks.encoder import Encoder, EncoderSettings
+from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.settings import build, to_dict
+
+FORMAT = "scotoma-encoder"
+VERSION = 1
+ENCODE_BATCH = 128
+
+
+@dataclass(frozen=True)
+class SplitRecipe:
+    """How the images were divided; by it verification finds the images that the encoder never saw."""
+
+    seed: int
+    fractions: Fractions
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything in an encoder file but the weights.
+
+    hide, keep and categories are None in an anonymous file. `classifier` is the adversary's architecture, which
+    verification trains from scratch again. `training` records settings, in-training figures, seconds and versions.
+    """
+
+    encoder: EncoderSettings
+    preprocessing: Preprocessing
+    classifier: ClassifierSettings
+    split: SplitRecipe
+    data_digest: str
+    hide: tuple[str, ...] | None = None
+    keep: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    format: str = FORMAT
+    version: int = VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenEncoder:
+    """An encoder in evaluation mode with its card; `digest` names the exact file (32 hex characters)."""
+
+    network: Encoder
+    card: Card
+    digest: str
+
+    def encode(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """Codes (images, channels, height, width), fp32 in (-1, 1), of stored images (images, side, side, channels).
+
+        Images are taken at the fixed scale and centre crop of evaluation. An image's code depends on that image alone:
+        codes agree to 1e-5 whatever images are encoded beside it.
+        """
+        return encode_pixels(self.network, self.card.preprocessing, pixels)
+
+
+def encode_pixels(
+    network: nn.Module, preprocessing: Preprocessing, pixels: npt.NDArray[np.uint8]
+) -> Tensor:
+    """Encode stored images (images, side, side, channels) by any frozen network, some at a time."""
+    with torch.inference_mode():
+        codes = [
+            network(centre_crop(pixels[start : start + ENCODE_BATCH], preprocessing)).contiguous()
+            for start in range(0, len(pixels), ENCODE_BATCH)
+        ]
+    # Left without this, inference tensors could not be used in anybody's training.
+    return torch.cat(codes).clone()
+
+
+def save_encoder(path: Path, network: Encoder, card: Card) -> None:
+    """Write an encoder file atomically.
+
+    Raises:
+        ScotomaError: the file cannot be written.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_bytes(path, save(tensors, metadata={"scotoma": json.dumps(to_dict(card), sort_keys=True)}))
+
+
+def load_encoder(path: Path | str) -> FrozenEncoder:
+    """Read an encoder file. Nothing in it is executed.
+
+    Raises:
+        InputError: the file is missing, damaged, no encoder file, of another version or of inconsistent shapes.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise InputError(f"There is no encoder file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except SafetensorError as error:
+        raise InputError(f"{path} is no encoder file, or it is damaged: {error}.") from None
+    card = _read_card(path, metadata)
+    network = Encoder(card.encoder)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{path} is damaged: its weights do not fit its settings. {error}") from None
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise InputError(f"{path} is damaged: some of its weights are not finite numbers.")
+    network.eval().requires_grad_(False)
+    return FrozenEncoder(network, card, blake2b(data, digest_size=16).hexdigest())
+
+
+def _read_card(path: Path, metadata: Mapping[str, str]) -> Card:
+    if "scotoma" not in metadata:
+        raise InputError(f"{path} is a safetensors file, but no encoder file of Scotoma: it has no card.")
+    try:
+        values = json.loads(metadata["scotoma"])
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged: its card is not JSON ({error}).") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError(f"{path} is no encoder file of Scotoma: its card has another format.")
+    if values.get("version") != VERSION:
+        raise InputError(
+            f"{path} has version {values.get('version')!r} of the encoder file, this Scotoma reads version {VERSION}. "
+            "Use the Scotoma that wrote it, or train again."
+        )
+    return build(Card, values, str(path))

@@ -1,0 +1,140 @@
+"""What turns an image into an encoded image? A stack of convolutions and poolings that ends in tanh (section 3.1)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from scotoma.errors import InputError
+from scotoma.networks.location_norm import ChannelNorm, LocationNorm
+
+Normalisation = Literal["location", "location-with-bias", "batch", "none"]
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The encoder's shape. Stage i has `convolutions[i]` 3x3 convolutions at stride 2**i; a 2x2 pooling separates
+    two stages; every convolution has `widths[i]` output channels, but the very last one has `code_channels`.
+
+    `normalisation` follows every convolution but the last; `output_normalisation` stands before the final tanh (the
+    unit variance constraint of section 3.1). 'location' is the paper's proposal for both.
+    """
+
+    size: int
+    channels: int
+    convolutions: tuple[int, ...]
+    widths: tuple[int, ...]
+    code_channels: int = 3
+    normalisation: Normalisation = "location"
+    output_normalisation: Normalisation = "location"
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.convolutions or len(self.convolutions) != len(self.widths):
+            problems.append(
+                f"'convolutions' has {len(self.convolutions)} stages and 'widths' {len(self.widths)}: "
+                "give as many of one as of the other, at least one"
+            )
+        elif min(*self.convolutions, *self.widths, self.code_channels, 1 << 30) < 1:
+            problems.append("'convolutions', 'widths' and 'code_channels' must all be at least 1")
+        elif self.size < self.stride or self.size % self.stride:
+            low = max(self.size // self.stride, 1) * self.stride
+            problems.append(
+                f"an image side of {self.size} pixels is not divisible by the encoder's stride of {self.stride} "
+                f"({len(self.convolutions) - 1} poolings): the nearest sizes are {low} and {low + self.stride}"
+            )
+        if self.channels not in (1, 3):
+            problems.append(f"'channels' is {self.channels}: images have 1 (gray) or 3 (RGB)")
+        if problems:
+            raise InputError("encoder settings: " + "; ".join(problems))
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one code location to the next."""
+        return int(2 ** (len(self.convolutions) - 1))
+
+    @property
+    def receptive_field(self) -> int:
+        """Side in pixels of what one code location sees, computed layer by layer."""
+        field, step = 1, 1
+        for stage, count in enumerate(self.convolutions):
+            if stage:
+                field, step = field + step, 2 * step  # 2x2 pooling of stride 2
+            field += 2 * step * count  # 3x3 convolutions
+        return field
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of a code."""
+        return (self.code_channels, self.size // self.stride, self.size // self.stride)
+
+
+class Encoder(nn.Module):
+    """E of equation (1): images (batch, channels, size, size) in [-1, 1] to codes (batch, code channels, h, w) in (-1, 1).
+
+    Convolutions have no bias, their padded border is zero; with per-location normalisation after each of them no
+    layer can become constant over images. In evaluation mode the population statistics are used, so that the code of
+    an image depends on that image alone.
+    """
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.features = _features(settings)
+        self.output = _normalisation(
+            settings.output_normalisation, settings.code_channels, settings.code_shape[-1], settings.eps
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Codes in (-1, 1)."""
+        return torch.tanh(self.before_tanh(images).float())
+
+    def before_tanh(self, images: Tensor) -> Tensor:
+        """Normalised output of the last convolution: zero mean, unit variance over the population at every location."""
+        output: Tensor = self.output(self.raw(images))
+        return output
+
+    def raw(self, images: Tensor) -> Tensor:
+        """Output of the last convolution, not yet normalised."""
+        features: Tensor = self.features(images.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def normalisations(self) -> list[nn.Module]:
+        """The normalisation layers in the order in which data passes them."""
+        return [module for module in self.modules() if isinstance(module, LocationNorm | ChannelNorm)]
+
+
+def _normalisation(kind: Normalisation, channels: int, side: int, eps: float) -> nn.Module:
+    match kind:
+        case "location" | "location-with-bias":
+            return LocationNorm(channels, side, side, eps=eps, bias=kind == "location-with-bias")
+        case "batch":
+            return ChannelNorm(channels, eps=eps)
+        case "none":
+            return nn.Identity()
+
+
+def _features(settings: EncoderSettings) -> nn.Sequential:
+    """All convolutions; each but the last is followed by normalisation and ReLU."""
+    layers: list[nn.Module] = []
+    outputs = [
+        (stage, width)
+        for stage, (count, width) in enumerate(zip(settings.convolutions, settings.widths, strict=True))
+        for _ in range(count)
+    ]
+    outputs[-1] = (outputs[-1][0], settings.code_channels)
+    previous_stage, channels = 0, settings.channels
+    for stage, width in outputs:
+        if stage != previous_stage:
+            # ReLU commutes with the maximum: pooling first gives the same values for a quarter of the work.
+            layers.insert(len(layers) - 1, nn.MaxPool2d(2))
+        convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        side = settings.size // 2**stage
+        layers += [convolution, _normalisation(settings.normalisation, width, side, settings.eps), nn.ReLU()]
+        previous_stage, channels = stage, width
+    return nn.Sequential(*layers[:-2])
+

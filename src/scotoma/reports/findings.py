@@ -1,0 +1,130 @@
+"""What do the cells of a run say: which number stands for an encoder and a task, and does it leak?
+
+Every figure, table and sentence of a report asks here, so that they cannot contradict each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scotoma.runs.results import Cell, EncoderSummary, Results, Role
+
+REFERENCES = ("identity", "blur")
+CHANCE = 0.5
+
+Outcome = Literal["leaks", "no leak", "inconclusive", "failed", "missing"]
+Overall = Literal["leaks", "no leak", "inconclusive", "nothing hidden"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the attacks on one task of one encoder found, and the cell that shows it (None: no attack)."""
+
+    task: str
+    outcome: Outcome
+    cell: Cell | None
+
+
+def tasks(results: Results) -> tuple[str, ...]:
+    """All tasks: hidden ones first, then kept ones, then the others as attacked."""
+    named = [task for each in results.encoders for role in ("hide", "keep") for task in _named(each, role)]
+    attacked = [cell.task for cell in results.cells]
+    return tuple(dict.fromkeys([*results.hide, *results.keep, *named, *attacked]))
+
+
+def judged(results: Results) -> tuple[EncoderSummary, ...]:
+    """The encoders that a verdict is about; identity and blur are references."""
+    return tuple(each for each in results.encoders if each.kind not in REFERENCES)
+
+
+def role(results: Results, encoder: EncoderSummary, task: str) -> Role:
+    """What the encoder was to do with a task: its cell says so, else its training, else the run."""
+    for cell in results.cells:
+        if (cell.encoder, cell.task) == (encoder.name, task):
+            return cell.role
+    for meant in ("hide", "keep"):
+        if task in (_named(encoder, meant) or getattr(results, meant)):
+            return "hide" if meant == "hide" else "keep"
+    return "other"
+
+
+def shared_role(results: Results, task: str) -> Role | None:
+    """The role of a task when it is the same for every judged encoder, else None."""
+    roles = {role(results, each, task) for each in judged(results)}
+    if not roles:
+        return "hide" if task in results.hide else "keep" if task in results.keep else "other"
+    return roles.pop() if len(roles) == 1 else None
+
+
+def with_role(results: Results, encoder: EncoderSummary, wanted: Role) -> tuple[str, ...]:
+    """The tasks that have a role for an encoder."""
+    return tuple(task for task in tasks(results) if role(results, encoder, task) == wanted)
+
+
+def headline(results: Results, encoder: str, task: str) -> Cell | None:
+    """The cell that stands for an encoder and a task: the attacker that is strongest on *validation* images.
+
+    A failed attacker stands only where there is no other; None when nothing attacked.
+    """
+    cells = _cells(results, encoder, task)
+    return _strongest([cell for cell in cells if cell.state != "failed"] or cells)
+
+
+def reference(results: Results, task: str) -> Cell | None:
+    """The attack on the original images, unless it failed or was not made."""
+    for encoder in results.encoders:
+        if encoder.kind == "identity":
+            cell = headline(results, encoder.name, task)
+            return cell if cell is not None and cell.state != "failed" else None
+    return None
+
+
+def is_above_floor(cell: Cell) -> bool:
+    """Whether an attacker found more than the kept labels tell: its interval lies above the floor."""
+    return cell.state != "failed" and cell.test_low > cell.floor
+
+
+def examine(results: Results, encoder: str, task: str) -> Finding:
+    """Does a task leak from an encoder?
+
+    One attacker above the floor is enough for *leaks*, be it still rising or not. *No leak* needs every
+    attacker to be done and none above the floor.
+    """
+    cells = _cells(results, encoder, task)
+    if leaking := _strongest([cell for cell in cells if is_above_floor(cell)]):
+        return Finding(task, "leaks", leaking)
+    if rising := _strongest([cell for cell in cells if cell.state == "inconclusive"]):
+        return Finding(task, "inconclusive", rising)
+    if failed := _strongest([cell for cell in cells if cell.state == "failed"]):
+        return Finding(task, "failed", failed)
+    return Finding(task, "no leak" if cells else "missing", _strongest(cells))
+
+
+def overall(results: Results, encoder: EncoderSummary) -> Overall:
+    """The verdict on an encoder in one word: the worst of its hidden tasks."""
+    outcomes = {examine(results, encoder.name, task).outcome for task in with_role(results, encoder, "hide")}
+    if not outcomes:
+        return "nothing hidden"
+    if "leaks" in outcomes:
+        return "leaks"
+    return "no leak" if outcomes == {"no leak"} else "inconclusive"
+
+
+def in_training_accuracy(encoder: EncoderSummary, task: str) -> float | None:
+    """Validation accuracy of the adversary of the encoder's own training, where it is recorded."""
+    hidden: Any = encoder.training.get("hidden")
+    value = hidden.get(task) if isinstance(hidden, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _named(encoder: EncoderSummary, meant: str) -> tuple[str, ...]:
+    named: Any = encoder.training.get(meant, ())
+    return tuple(str(task) for task in named) if isinstance(named, list | tuple) else ()
+
+
+def _cells(results: Results, encoder: str, task: str) -> list[Cell]:
+    return [cell for cell in results.cells if (cell.encoder, cell.task) == (encoder, task)]
+
+
+def _strongest(cells: list[Cell]) -> Cell | None:
+    return max(cells, key=lambda cell: cell.val_accuracy) if cells else None

@@ -1,0 +1,253 @@
+"""What does somebody read who was not there: is it hidden, is it kept, and how was that found out?
+
+One HTML file with everything in it: no script, no link, no font from elsewhere. It is made from a run folder
+(`results.json`, `gallery.npz`) and nothing else.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from scotoma.errors import InputError
+from scotoma.reports.curves import attack_curves
+from scotoma.reports.done import spent, what_was_done
+from scotoma.reports.findings import (
+    Outcome,
+    examine,
+    headline,
+    in_training_accuracy,
+    judged,
+    overall,
+    role,
+    shared_role,
+    tasks,
+    with_role,
+)
+from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
+from scotoma.reports.verdict import encoder_verdict, percent
+from scotoma.runs.results import Cell, EncoderSummary, Results, Role
+from scotoma.runs.run_folder import write_bytes
+
+_TEMPLATE = "report.html.j2"
+_LOWEST = 0.45  # left end of the small scale in a cell
+_LARGEST = 192  # pixels of an embedded picture: twice what a page shows
+_TINY = 96
+_KINDS = {
+    "identity": "the original images",
+    "blur": "blurred images",
+    "trained": "trained",
+    "other": "not trained here",
+}
+_MINUS = "\N{MINUS SIGN}"
+
+
+def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
+    """Write the report on a verification as one self-contained HTML file.
+
+    Args:
+        run: the folder that `scotoma verify` wrote.
+        out: the HTML file; its folder is made where needed.
+        overwrite: replace a file that is there.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        InputError: the run folder has no results, they are broken, or `out` exists and is not to be replaced.
+    """
+    run, out = Path(run), Path(out)
+    if not (run / "results.json").is_file():
+        raise InputError(
+            f"{run} holds no results.json, so there is nothing to report on. "
+            "Give the folder that `scotoma verify` wrote (its --out)."
+        )
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file for the report, such as {out / 'report.html'}.")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists already: choose another --out, or give --overwrite to replace it.")
+    page = render(Results.read(run / "results.json"), run / "gallery.npz")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {out.parent} cannot be made: {error.strerror}.") from None
+    write_bytes(out, page.encode())
+    return out
+
+
+def render(results: Results, gallery: Path) -> str:
+    """The report's HTML; a `gallery` that is not there is said to be missing.
+
+    Raises:
+        InputError: the gallery is broken.
+    """
+    counts = [cell.counts for cell in results.cells]
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "spent": spent, "code_names": _code_names}
+    return environment.get_template(_TEMPLATE).render(
+        minus=_MINUS,
+        hidden=_asked(results, "hide"),
+        kept=_asked(results, "keep"),
+        verdicts=[
+            (each.name, overall(results, each), encoder_verdict(results, each)) for each in judged(results)
+        ],
+        columns=[(task, shared_role(results, task)) for task in tasks(results)],
+        rows=[_row(results, each) for each in results.encoders],
+        cells=_in_order(results),
+        gaps=_gaps(results),
+        curves=[(task, _inline(results, task)) for task in tasks(results) if _has_curve(results, task)],
+        gallery=_gallery(results, gallery) if gallery.is_file() else None,
+        groups=what_was_done(results),
+        attackers=sorted({cell.attacker for cell in results.cells}),
+        tested=max((each.test_positive + each.test_negative for each in counts), default=0),
+        has_identity=any(each.kind == "identity" for each in results.encoders),
+    )
+
+
+def _asked(results: Results, wanted: Role) -> list[str]:
+    """The tasks that the run, or any of its encoders, was to hide or to keep."""
+    named = results.hide if wanted == "hide" else results.keep
+    asked = {task for each in judged(results) for task in with_role(results, each, wanted)}
+    return [task for task in tasks(results) if task in asked or task in named]
+
+
+def _in_order(results: Results) -> list[Cell]:
+    attacked = [cell.encoder for cell in results.cells]
+    encoders = list(dict.fromkeys([*(each.name for each in results.encoders), *attacked]))
+    names = tasks(results)
+    return sorted(results.cells, key=lambda cell: (encoders.index(cell.encoder), names.index(cell.task)))
+
+
+@dataclass(frozen=True)
+class _TableCell:
+    """One cell of the main table; positions are percent of the small scale."""
+
+    cell: Cell | None
+    role: str
+    outcome: Outcome | None
+    signed: bool
+    left: float = 0.0
+    width: float = 0.0
+    floor: float = 0.0
+
+
+@dataclass(frozen=True)
+class _TableRow:
+    name: str
+    kind: str
+    cells: list[_TableCell]
+
+
+def _row(results: Results, encoder: EncoderSummary) -> _TableRow:
+    cells = [_table_cell(results, encoder, task) for task in tasks(results)]
+    return _TableRow(encoder.name, _KINDS[encoder.kind], cells)
+
+
+def _table_cell(results: Results, encoder: EncoderSummary, task: str) -> _TableCell:
+    cell = headline(results, encoder.name, task)
+    meant = role(results, encoder, task) if encoder in judged(results) else "other"
+    outcome = examine(results, encoder.name, task).outcome if meant == "hide" else None
+    signed = meant != "other" and shared_role(results, task) is None
+    if cell is None or cell.state == "failed":
+        return _TableCell(cell, meant, outcome, signed)
+    left, right = _position(cell.test_low), _position(cell.test_high)
+    return _TableCell(cell, meant, outcome, signed, left, round(right - left, 2), _position(cell.floor))
+
+
+def _position(accuracy: float) -> float:
+    return round(100 * min(1.0, max(0.0, (accuracy - _LOWEST) / (1 - _LOWEST))), 2)
+
+
+def _gaps(results: Results) -> list[str]:
+    """A sentence for each hidden task: the training's adversary against a fresh attacker, on validation."""
+    sentences = []
+    for encoder in judged(results):
+        for task in with_role(results, encoder, "hide"):
+            before, cell = in_training_accuracy(encoder, task), headline(results, encoder.name, task)
+            if before is None or cell is None or cell.state == "failed":
+                continue
+            # Of the rounded figures, so that a reader who subtracts them agrees.
+            gap = round(round(100 * cell.val_accuracy, 1) - round(100 * before, 1), 1)
+            points = f"{abs(gap):.1f} points {'more' if gap > 0 else 'less'}" if gap else "no difference"
+            sentences.append(
+                f"The adversary that `{encoder.name}` was trained against told `{task}` apart in "
+                f"{percent(before)} % of validation images; a fresh attacker on the finished encoder does so "
+                f"in {percent(cell.val_accuracy)} %: {points}."
+            )
+    return sentences
+
+
+def _has_curve(results: Results, task: str) -> bool:
+    return any(cell.task == task and cell.curve for cell in results.cells)
+
+
+def _inline(results: Results, task: str) -> Markup:
+    """A panel as an element of the page, which needs no namespaces; screen readers get a picture's name."""
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", attack_curves(results, [task]).decode())
+    named = escape(f"Validation accuracy of the attackers on {task} over their iterations")
+    # The drawing is made here and its texts are escaped by matplotlib.
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{named}"', 1))
+
+
+@dataclass(frozen=True)
+class _GalleryRow:
+    """Pictures of one encoder as data URIs, and the attackers' cells that are repeated beside them."""
+
+    name: str
+    kind: str
+    described: str
+    channels: int
+    tiny: bool
+    pictures: list[str]
+    cells: list[Cell | None]
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    rows: list[_GalleryRow]
+    categories: tuple[str, ...]
+    tasks: list[tuple[str, Role | None]]
+
+
+def _gallery(results: Results, path: Path) -> _Pictures:
+    gallery = read_gallery(path)
+    shown = [task for task in tasks(results) if shared_role(results, task) != "other"]
+    kinds = {each.name: each.kind for each in results.encoders}
+    identity = next((name for name, kind in kinds.items() if kind == "identity"), None)
+    rows = []
+    for row in gallery.rows:
+        if row.name == identity:
+            continue
+        is_original = row.name == ORIGINALS
+        attacked = identity if is_original else row.name
+        rows.append(
+            _GalleryRow(
+                name="originals" if is_original else row.name,
+                kind=_KINDS[kinds[row.name]] if row.name in kinds else "",
+                described="original" if is_original else f"{row.name}'s encoding",
+                channels=row.channels,
+                tiny=max(row.pictures.shape[1:3]) < _TINY,
+                pictures=[_data_uri(picture_png(each, _LARGEST)) for each in row.pictures],
+                cells=[headline(results, attacked, task) if attacked else None for task in shown],
+            )
+        )
+    return _Pictures(rows, gallery.categories, [(task, shared_role(results, task)) for task in shown])
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _code_names(text: str) -> Markup:
+    """Plain words with names in backticks: the names set as code, and no line break before a percent sign."""
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

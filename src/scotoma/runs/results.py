@@ -1,0 +1,117 @@
+"""What did an attack on an encoder find, and how is it written down?
+
+`results.json` of a verification run is a `Results`; `schema/results.schema.json` beside this module is its
+published schema. Accuracies are balanced: every class, and within 'other' every category, counts alike; 0.5 is chance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scotoma.runs.run_folder import read_json, write_json
+from scotoma.runs.settings import build
+
+FORMAT = "scotoma-results"
+VERSION = 1
+
+Role = Literal["hide", "keep", "other"]
+State = Literal["done", "inconclusive", "failed"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation of an attacker on the validation images."""
+
+    iteration: int
+    rate: float
+    train_cross_entropy: float
+    val_cross_entropy: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Images of one task, by part and class; training images are sampled afresh so that classes are balanced."""
+
+    train_positive: int
+    train_negative: int
+    val_positive: int
+    val_negative: int
+    test_positive: int
+    test_negative: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One attacker against one task on one encoder.
+
+    Cross-entropy is in nats, `bits` = H(U) - cross-entropy / ln 2 for the balanced prior (H(U) = 1 bit):
+    in expectation a lower bound of the mutual information between code and attribute, equation (2).
+    `test_low` and `test_high` bound the 95 % confidence interval of `test_accuracy`.
+    A failed attack (see `note`) has no figures: they are None, as they are never invented.
+    `inconclusive` means that validation was still rising at the budget's end: it may support *leaks*, never *no leak*.
+    """
+
+    encoder: str
+    task: str
+    role: Role
+    attacker: str
+    seed: int
+    state: State
+    val_accuracy: float | None
+    test_accuracy: float | None
+    test_low: float | None
+    test_high: float | None
+    floor: float
+    auc: float | None
+    cross_entropy: float | None
+    bits: float | None
+    iterations: int
+    seconds: float
+    counts: Counts
+    curve: tuple[Point, ...]
+    settings: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class EncoderSummary:
+    """What is known of one encoder of a run; `training` is absent for identity, blur and foreign encoders.
+
+    `training` holds, where known: objective, iterations, hidden {task: in-training validation accuracy}, kept
+    {...}, collapse figures, seconds, preset, hide, keep.
+    """
+
+    name: str
+    kind: Literal["trained", "identity", "blur", "other"]
+    digest: str
+    code_shape: tuple[int, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a verification run found. `run` holds data (source, images, categories, digest, split counts, same
+    data as in training), settings, seed, command, hardware, versions, seconds, started (UTC)."""
+
+    run: Mapping[str, Any]
+    hide: tuple[str, ...]
+    keep: tuple[str, ...]
+    encoders: tuple[EncoderSummary, ...]
+    cells: tuple[Cell, ...]
+    format: str = FORMAT
+    version: int = VERSION
+
+    def write(self, path: Path) -> None:
+        """Write atomically as JSON."""
+        write_json(path, asdict(self))
+
+    @staticmethod
+    def read(path: Path) -> "Results":
+        """Read `results.json`.
+
+        Raises:
+            InputError: the file is missing, broken or of another version.
+        """
+        return build(Results, read_json(path, FORMAT, VERSION), str(path))

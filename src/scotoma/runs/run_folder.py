@@ -1,0 +1,212 @@
+"""How does a run keep its files, so that nothing is half written, lost or overwritten by mistake?
+
+A run folder is claimed once (its marker `scotoma-run.json` says what it is), held by one process at a time,
+and every file in it is written whole or not at all.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from scotoma.errors import InputError, ScotomaError
+
+if sys.platform != "win32":
+    import fcntl
+
+MARKER = "scotoma-run.json"
+LOCK = ".lock"
+FORMAT = "scotoma-run"
+VERSION = 1
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a temporary file in the same folder, synced, then renamed.
+
+    Raises:
+        ScotomaError: the file cannot be written (disk full, no permission).
+    """
+    path = Path(path)
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; a result is as readable as any file that the user writes.
+        os.chmod(temporary, 0o666 & ~_UMASK)
+        os.replace(temporary, path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ScotomaError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)
+
+
+def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
+    """Write standard JSON (UTF-8, indented, no NaN or infinity) whole or not at all.
+
+    Raises:
+        ScotomaError: a number in it is not finite, or the file cannot be written.
+    """
+    try:
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ScotomaError(f"{path} cannot be written: a number in it is NaN or infinite.") from error
+    write_bytes(path, text.encode() + b"\n")
+
+
+def read_json(path: Path, format: str | None = None, version: int | None = None) -> dict[str, Any]:
+    """Read a JSON table.
+
+    Args:
+        path: the file.
+        format: what its key "format" must say; None for a table without one.
+        version: what its key "version" must say; None for any.
+
+    Raises:
+        InputError: the file is missing, broken, or of another format or version.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not JSON: it is not UTF-8 text.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} does not hold a JSON table.")
+    if format is not None and content.get("format") != format:
+        raise InputError(f"{path} is no {format} file: its format is {content.get('format')!r}.")
+    if version is not None and content.get("version") != version:
+        raise InputError(
+            f"{path} has version {content.get('version')!r} of {format or 'its format'}, "
+            f"this Scotoma reads version {version}. Use the Scotoma that wrote it, or make it anew."
+        )
+    return content
+
+
+def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = False) -> bool:
+    """Take a folder for a run: make it, or accept one that the user allows to be replaced or continued.
+
+    Args:
+        folder: where the run's files go; made with its parents.
+        kind: what the run is ("training", "verification"); a folder of another kind is not continued.
+        overwrite: empty the folder first, if it is a run folder. Any other folder is left alone in any case.
+        resume: accept a run folder of the same kind with everything in it. `overwrite` goes first.
+
+    Returns:
+        True when an earlier run is to be continued, False when the folder is fresh.
+
+    Raises:
+        InputError: the folder is not empty and must not be touched, is in use, or cannot be made.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, a folder for the run's files is needed: choose another --out.")
+    occupied = folder.is_dir() and any(each.name != LOCK for each in folder.iterdir())
+    continued = occupied and not overwrite
+    if occupied:
+        _check_occupied(folder, kind, overwrite, resume)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be made: {error.strerror}.") from None
+    if not continued:
+        with held(folder):
+            _empty(folder)
+            write_json(folder / MARKER, {"format": FORMAT, "version": VERSION, "kind": kind})
+    return continued
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder while a run writes to it, so that no second process does.
+
+    The lock is the kernel's: it ends with the process, however that ends. (On Windows this does nothing.)
+
+    Raises:
+        InputError: another process holds it; the message names the process.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    path = Path(folder) / LOCK
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be written to: {error.strerror}.") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise InputError(
+                f"{folder} is in use by process {owner}: wait until it ends, or choose another --out."
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        # The file stays: removing it would let a third process lock another file of the same name.
+        os.close(handle)
+
+
+def _check_occupied(folder: Path, kind: str, overwrite: bool, resume: bool) -> None:
+    marker = folder / MARKER
+    if not marker.is_file():
+        raise InputError(
+            f"{folder} is not empty and no run folder of Scotoma, it is left alone: choose another --out."
+        )
+    if overwrite:
+        return
+    found = read_json(marker, FORMAT, VERSION).get("kind")
+    advice = "choose another --out, or give --overwrite to replace it"
+    if not resume:
+        raise InputError(f"{folder} holds a {found} run already: {advice}.")
+    if found != kind:
+        raise InputError(f"{folder} holds a {found} run, not a {kind} run: {advice}.")
+
+
+def _empty(folder: Path) -> None:
+    # The marker goes last: a folder that was half emptied is still known as a run folder.
+    for each in sorted(folder.iterdir(), key=lambda path: path.name == MARKER):
+        if each.name == LOCK:
+            continue
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_umask() -> int:
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
+
+
+# Read once: asking for the mask means setting it, which is not safe beside other threads.
+_UMASK = _read_umask()

@@ -1,0 +1,108 @@
+"""How is an encoder trained against its attackers? THE loop of section 3.2: alternating updates."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scotoma.data.sampling import Batch, Batches
+from scotoma.networks.encoder import Encoder
+from scotoma.objectives import OBJECTIVES, cross_entropy, encoder_loss
+from scotoma.training.schedule import classifier_batch, encoder_batch, encoder_rate, warm_up_batch
+from scotoma.training.settings import TrainingSettings
+
+
+@dataclass
+class Game:
+    """The two sides and their optimisers. The first `hidden` classifiers are the encoder's adversaries, the others
+    its collaborators; `iteration` counts from -warm_up, so that 0 is the encoder's first update."""
+
+    encoder: Encoder
+    classifiers: Sequence[nn.Module]
+    hidden: int
+    encoder_optimiser: torch.optim.Optimizer
+    classifier_optimiser: torch.optim.Optimizer
+    iteration: int
+
+
+def start_game(
+    encoder: Encoder, classifiers: Sequence[nn.Module], hidden: int, settings: TrainingSettings
+) -> Game:
+    """Both sides at their beginning, each with an Adam optimiser of its own."""
+    parameters = [parameter for classifier in classifiers for parameter in classifier.parameters()]
+    return Game(
+        encoder,
+        classifiers,
+        hidden,
+        torch.optim.Adam(encoder.parameters(), lr=settings.encoder_rate, fused=True),
+        torch.optim.Adam(parameters, lr=settings.classifier_rate, fused=True),
+        -settings.warm_up,
+    )
+
+
+def play(
+    game: Game,
+    batches: Batches,
+    settings: TrainingSettings,
+    after_iteration: Callable[[Game, Tensor], None],
+) -> None:
+    """Train until `settings.iterations`; `after_iteration` is told the losses (encoder, then each classifier)."""
+    while game.iteration < settings.iterations:
+        if game.iteration < 0:
+            losses = update_classifiers(
+                game, batches.at(warm_up_batch(game.iteration + settings.warm_up)), settings
+            )
+            encoder_side = torch.zeros(())
+        else:
+            for step in range(settings.classifier_steps):
+                number = classifier_batch(settings, game.iteration, step)
+                losses = update_classifiers(game, batches.at(number), settings)
+            encoder_side = update_encoder(game, batches.at(encoder_batch(settings, game.iteration)), settings)
+        game.iteration += 1
+        after_iteration(game, torch.cat([encoder_side.reshape(1), losses]))
+
+
+def update_classifiers(game: Game, batch: Batch, settings: TrainingSettings) -> Tensor:
+    """One step of every classifier on the true labels; no gradient reaches the encoder. Returns their losses."""
+    with mixed_precision(settings):
+        with torch.no_grad():
+            codes = game.encoder(batch.images)
+        logits = _logits(game, batch, codes)
+    losses = torch.stack([cross_entropy(*pair) for pair in zip(logits, batch.labels, strict=True)])
+    game.classifier_optimiser.zero_grad()
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    game.classifier_optimiser.step()
+    return losses.detach()
+
+
+def update_encoder(game: Game, batch: Batch, settings: TrainingSettings) -> Tensor:
+    """One step of the encoder, equation (4), against the hidden classifiers and with the kept ones. Returns its loss."""
+    objective = OBJECTIVES[settings.objective]
+    for group in game.encoder_optimiser.param_groups:
+        group["lr"] = encoder_rate(settings, game.iteration)
+    with mixed_precision(settings):
+        logits = _logits(game, batch, game.encoder(batch.images))
+    pairs = list(zip(logits, batch.labels, strict=True))
+    loss = encoder_loss(
+        [objective(*pair) for pair in pairs[: game.hidden]],
+        [cross_entropy(*pair) for pair in pairs[game.hidden :]],
+        settings.alpha,
+    )
+    game.encoder_optimiser.zero_grad()
+    # The classifiers stand still: their gradients are neither wanted nor computed.
+    loss.backward(inputs=list(game.encoder.parameters()))  # type: ignore[no-untyped-call]
+    game.encoder_optimiser.step()
+    return loss.detach()
+
+
+def mixed_precision(settings: TrainingSettings) -> torch.autocast:
+    """Convolutions in bf16 where that is asked for; normalisation statistics, losses and weights stay fp32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16")
+
+
+def _logits(game: Game, batch: Batch, codes: Tensor) -> list[Tensor]:
+    shares = batch.split(codes)
+    return [
+        classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)
+    ]

@@ -1,0 +1,56 @@
+"""What can be set in adversarial training?"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scotoma.errors import InputError
+from scotoma.objectives import ObjectiveName
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One iteration is `classifier_steps` updates of the classifiers and one of the encoder, on different batches.
+
+    The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task (hidden and kept
+    alike): the encoder's forward pass holds that many images of every task. `warm_up` iterations update the classifiers
+    only. The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations. Every `evaluate_every`
+    iterations the validation figures and the collapse figures are taken, every `checkpoint_every` the run is saved.
+    `on_collapse` says whether a collapsed encoder stops the run or is recorded only (ablations).
+    """
+
+    iterations: int = 860_000
+    warm_up: int = 5_000
+    batch: int = 128
+    objective: ObjectiveName = "label-flip"
+    alpha: float = 2**-4
+    classifier_steps: int = 1
+    classifier_rate: float = 1e-4
+    encoder_rate: float = 1e-4
+    encoder_drop: float = 0.1**0.25
+    drop_every: int = 200_000
+    precision: Literal["bf16", "fp32"] = "bf16"
+    evaluate_every: int = 1_000
+    checkpoint_every: int = 1_000
+    on_collapse: Literal["stop", "record"] = "stop"
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"'{name}' is {value}: must be at least {least}"
+            for name, least in {
+                "iterations": 1,
+                "warm_up": 0,
+                "batch": 2,
+                "classifier_steps": 1,
+                "drop_every": 1,
+                "evaluate_every": 1,
+                "checkpoint_every": 1,
+            }.items()
+            if (value := getattr(self, name)) < least
+        ]
+        problems += [
+            f"'{name}' is {value}: must be above 0"
+            for name in ("alpha", "classifier_rate", "encoder_rate", "encoder_drop")
+            if not (value := getattr(self, name)) > 0
+        ]
+        if problems:
+            raise InputError("training settings: " + "; ".join(problems))

@@ -1,0 +1,107 @@
+"""How does a killed run go on as if nothing had happened? Everything that changes is one file, written atomically."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from scotoma.errors import InputError
+from scotoma.runs.run_folder import write_bytes
+from scotoma.training.adversarial import Game
+
+FORMAT = "scotoma-checkpoint-1"
+KEPT = 2
+
+
+def save_checkpoint(folder: Path, game: Game, history: list[dict[str, Any]], fingerprint: str) -> None:
+    """Write `folder/checkpoint-ITERATION.safetensors` and remove all but the last two.
+
+    Weights, buffers, both optimisers' moments, the iteration and the history so far. Batches are a pure function of
+    seed and iteration, so that no state of a random generator needs to be kept.
+    """
+    about = {
+        "format": FORMAT,
+        "iteration": game.iteration,
+        "fingerprint": fingerprint,
+        "history": history,
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in _tensors(game).items()}
+    # Warm-up counts from below zero; an offset keeps the names in order.
+    path = folder / f"checkpoint-{game.iteration + 10**9:010d}.safetensors"
+    write_bytes(path, save(tensors, metadata={"scotoma": json.dumps(about)}))
+    for old in checkpoints(folder)[:-KEPT]:
+        old.unlink()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted(folder.glob("checkpoint-*.safetensors"))
+
+
+def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> list[dict[str, Any]] | None:
+    """Bring `game` to the latest usable checkpoint and return its history; None when there is none.
+
+    A damaged checkpoint is passed over for the one before it.
+
+    Raises:
+        InputError: the checkpoint was made with other settings or other data.
+    """
+    for path in reversed(checkpoints(folder)):
+        try:
+            with safe_open(str(path), "pt") as file:
+                about = json.loads((file.metadata() or {}).get("scotoma", "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError, json.JSONDecodeError):
+            continue
+        if about.get("format") != FORMAT:
+            continue
+        if about["fingerprint"] != fingerprint:
+            raise InputError(
+                f"The run in {folder} was begun with other settings, other data or another number of threads and cannot be "
+                "continued with these: give the same command again, choose another --out, or give --overwrite "
+                "to start anew."
+            )
+        _restore(game, tensors)
+        game.iteration = about["iteration"]
+        history: list[dict[str, Any]] = about["history"]
+        return history
+    return None
+
+
+def _tensors(game: Game) -> dict[str, Tensor]:
+    """Every tensor that training changes, by a stable name."""
+    tensors = {f"encoder.{name}": tensor for name, tensor in game.encoder.state_dict().items()}
+    for index, classifier in enumerate(game.classifiers):
+        state = classifier.state_dict().items()
+        tensors |= {f"classifier.{index}.{name}": tensor for name, tensor in state}
+    for side, optimiser in _optimisers(game):
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{side}.{index}.{name}": tensor for name, tensor in state.items()}
+    return tensors
+
+
+def _restore(game: Game, tensors: dict[str, Tensor]) -> None:
+    game.encoder.load_state_dict(_below(tensors, "encoder."))
+    for index, classifier in enumerate(game.classifiers):
+        classifier.load_state_dict(_below(tensors, f"classifier.{index}."))
+    for side, optimiser in _optimisers(game):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below(tensors, f"{side}.").items():
+            index, moment = name.split(".")
+            state.setdefault(int(index), {})[moment] = tensor
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _optimisers(game: Game) -> list[tuple[str, torch.optim.Optimizer]]:
+    return [
+        ("encoder-optimiser", game.encoder_optimiser),
+        ("classifier-optimiser", game.classifier_optimiser),
+    ]
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,61 @@
+"""What do encoded images look like? Pictures as in Figure 3, for the report."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from scotoma.data.sampling import generator
+from scotoma.data.table import ImageTable
+from scotoma.runs.run_folder import write_bytes
+
+IMAGES = 10
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def choose_images(table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[str, ...], seed: int) -> list[int]:
+    """Places within `rows` of some images to show: two of each named category first, then of others, a few in all."""
+    random = generator(seed, 0)
+    named_labels = [table.categories.index(name) for name in named][: IMAGES // 2]
+    others = [label for label in range(len(table.categories)) if label not in named_labels]
+    wanted = [label for label in named_labels for _ in range(2)]
+    wanted += random.permutation(others).tolist()
+    chosen: list[int] = []
+    for label in wanted[:IMAGES]:
+        candidates = np.setdiff1d(np.flatnonzero(table.labels[rows] == label), chosen)
+        if len(candidates):
+            chosen.append(int(random.choice(candidates)))
+    return chosen
+
+
+def equalised(codes: Tensor, chosen: list[int]) -> Pictures:
+    """Histogram-equalised pictures (chosen, height, width, channels) of codes (images, channels, height, width).
+
+    Each value is replaced by its rank among all images at the same location and channel (section 4.3), so that what
+    differs between images becomes visible, however small it is. Equal values get equal, middle ranks.
+    """
+    values = codes.numpy()
+    picked = values[chosen][:, None]
+    below = (values[None] < picked).mean(axis=1)
+    equal = (values[None] == picked).mean(axis=1)
+    pictures: Pictures = np.rint(255 * (below + equal / 2)).astype(np.uint8).transpose(0, 2, 3, 1)
+    return pictures
+
+
+def write_gallery(
+    path: Path, table: ImageTable, rows: npt.NDArray[np.int64], chosen: list[int], encoded: Mapping[str, Pictures]
+) -> None:
+    """Write the originals, their categories and the pictures of each encoder as a .npz file, atomically."""
+    chosen_rows = rows[chosen]
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        original=table.pixels[chosen_rows],
+        category=np.array([table.categories[label] for label in table.labels[chosen_rows]]),
+        **encoded,
+    )
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,162 @@
+"""How does a verification run go from an encoder file and images to `results.json` and a gallery?"""
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scotoma.data.table import ImageTable
+from scotoma.encoder_file import FrozenEncoder, encode_pixels
+from scotoma.errors import InputError
+from scotoma.runs.progress import Progress
+from scotoma.runs.results import Results
+from scotoma.runs.settings import to_dict
+from scotoma.verification.gallery import choose_images, equalised, write_gallery
+from scotoma.verification.settings import AttackSettings
+from scotoma.verification.suite import BaselineName, Suite, VerificationPlan, cores, subjects_of
+
+GALLERY_STATISTICS = 1000
+
+
+@dataclass(frozen=True)
+class VerificationRequest:
+    """What a user asks for: tasks (default: what the encoder hides and keeps), baselines, and, for an encoder file
+    without names, what it hides and keeps."""
+
+    tasks: tuple[str, ...] | None = None
+    baselines: tuple[BaselineName, ...] = ("identity", "blur")
+    hide: tuple[str, ...] | None = None
+    keep: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+def verify(
+    encoder: FrozenEncoder,
+    table: ImageTable,
+    request: VerificationRequest,
+    attack: AttackSettings,
+    folder: Path,
+    *,
+    command: str = "",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Attack a frozen encoder and its baselines and write `folder/results.json` and `folder/gallery.npz`.
+
+    Cells that `folder` holds already are not run again. It does not matter how the encoder was made: only its file is
+    looked at.
+
+    Args:
+        encoder: from `load_encoder`.
+        table: images stored at the encoder's `stored_side`.
+        request: tasks, baselines, seed.
+        attack: settings of every attacker.
+        folder: an existing folder, held by the caller.
+        command: what the user typed, for the record.
+        workers: attacks side by side, one thread each; default: one a core.
+        progress: is shown encodings and attacks.
+
+    Raises:
+        InputError: an unknown task, an anonymous encoder without names, too few images.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    plan = make_plan(encoder, request, attack)
+    subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
+    suite = Suite(table, subjects, plan, folder, progress)
+    workers = workers or cores()
+    cells = suite.run(workers)
+    _write_pictures(suite, folder)
+    about = _about(encoder, suite, command, workers) | {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - clock, 1),
+    }
+    results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
+    results.write(folder / "results.json")
+    return results
+
+
+def make_plan(
+    encoder: FrozenEncoder, request: VerificationRequest, attack: AttackSettings
+) -> VerificationPlan:
+    """The run's plan; names come from the request or else from the encoder file.
+
+    Raises:
+        InputError: neither knows what is hidden, or they contradict each other.
+    """
+    card = encoder.card
+    if card.hide is None and request.hide is None:
+        raise InputError(
+            "This encoder file is anonymous: it does not say what it hides. Name it with --hide (and --keep)."
+        )
+    for flag, given, known in (("--hide", request.hide, card.hide), ("--keep", request.keep, card.keep)):
+        if given is not None and known is not None and given != known:
+            raise InputError(
+                f"{flag} {','.join(given)} contradicts the encoder file, which says {','.join(known) or 'nothing'}; "
+                f"leave {flag} out."
+            )
+    hide = card.hide or request.hide or ()
+    keep = card.keep or request.keep or ()
+    tasks = request.tasks or (*hide, *keep)
+    return VerificationPlan(
+        tasks, hide, keep, card.encoder, card.classifier, card.preprocessing, card.split, attack, request.seed
+    )
+
+
+def _write_pictures(suite: Suite, folder: Path) -> None:
+    table, rows, plan = suite.table, suite.parts.test, suite.plan
+    named = tuple(name for name in (*plan.hide, *plan.keep) if name in table.categories)
+    chosen = choose_images(table, rows, named, plan.seed)
+    # Ranks among some hundred images are as good as among all.
+    beside = [row for row in range(min(len(rows), GALLERY_STATISTICS)) if row not in chosen]
+    places = [*chosen, *beside]
+    encoded = {}
+    for subject in suite.subjects:
+        if subject.kind != "identity":
+            codes = encode_pixels(subject.network, plan.preprocessing, table.pixels[rows[places]])
+            encoded[subject.name] = equalised(codes, list(range(len(chosen))))
+    write_gallery(folder / "gallery.npz", table, rows, chosen, encoded)
+
+
+def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> Mapping[str, Any]:
+    table = suite.table
+    return {
+        "command": command,
+        "data": {
+            "source": table.source,
+            "images": len(table),
+            "categories": list(table.categories),
+            "digest": table.digest(),
+            "same_as_training": table.digest() == encoder.card.data_digest,
+            "split": {name: len(rows) for name, rows in asdict(suite.parts).items()},
+        },
+        "settings": to_dict(suite.plan),
+        "seed": suite.plan.seed,
+        "hardware": {
+            "processor": _processor(),
+            "cores": cores(),
+            "workers": workers,
+            "system": platform.platform(),
+        },
+        "versions": {
+            "scotoma": version("scotoma"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+

@@ -1,0 +1,101 @@
+"""What may be said of an attacker after one look at the test images? Figures, intervals and the floor."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta
+from sklearn.metrics import roc_auc_score
+
+from scotoma.data.tasks import Task
+from scotoma.metrics import image_weights
+
+CONFIDENCE = 0.95
+
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the bounds of its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Exact two-sided interval of a binomial proportion (Clopper and Pearson, 1934)."""
+    if trials == 0:
+        return 0.0, 1.0
+    tail = (1 - confidence) / 2
+    low = beta.ppf(tail, successes, trials - successes + 1) if successes else 0.0
+    high = beta.ppf(1 - tail, successes + 1, trials - successes) if successes < trials else 1.0
+    return float(low), float(high)
+
+
+def balanced_accuracy_interval(
+    correct: npt.NDArray[np.bool_], labels: Labels, task: Task, confidence: float = CONFIDENCE
+) -> Interval:
+    """Balanced accuracy with an interval from exact per-category intervals.
+
+    The accuracy is sum over categories of w[c] p[c], every p[c] a binomial proportion with its Clopper-Pearson interval
+    (l[c], u[c]). They are combined by the method of variance estimates recovery (Zou and Donner, 2008):
+
+        low = estimate - sqrt(sum of (w[c] (p[c] - l[c]))**2),   high = estimate + sqrt(sum of (w[c] (u[c] - p[c]))**2)
+
+    `correct` (images,) says which predictions were right, `labels` (images,) are the categories.
+    """
+    weights = task.category_weights()
+    present = np.unique(labels)
+    scale = weights[present].sum()
+    estimate = below = above = 0.0
+    for category in present:
+        of_category = correct[labels == category]
+        weight = weights[category] / scale
+        share = float(of_category.mean())
+        low, high = clopper_pearson(int(of_category.sum()), len(of_category), confidence)
+        estimate += weight * share
+        below += (weight * (share - low)) ** 2
+        above += (weight * (high - share)) ** 2
+    return Interval(estimate, max(estimate - math.sqrt(below), 0.0), min(estimate + math.sqrt(above), 1.0))
+
+
+def auc(scores: Floats, classes: Labels, weights: Floats) -> float:
+    """Area under the receiver operating characteristic of a binary task, images weighted as in the accuracy."""
+    return float(roc_auc_score(classes, scores, sample_weight=weights))
+
+
+def bits(cross_entropy: float, classes: int) -> float:
+    """H(U) - cross-entropy, in bits, for the balanced prior; cross-entropy in nats. Section 3.1, equation (2).
+
+    In expectation a lower bound of the mutual information between code and attribute; negative for an attacker that is
+    worse than guessing.
+    """
+    return math.log2(classes) - cross_entropy / math.log(2)
+
+
+def label_only_floor(task: Task, kept: Sequence[str], training: Labels, test: Labels) -> float:
+    """Accuracy on the test images of an attacker who is told the kept label of an image and nothing else.
+
+    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the task no
+    encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label -> most likely class'
+    is taken from the training images. For a task that is itself kept the floor is guessing.
+
+    Args:
+        task: the attacked task.
+        kept: names of the kept categories.
+        training, test: category of each image.
+    """
+    if not kept or set(task.names) & set(kept):
+        return 1.0 / task.classes
+    kept_label = Task(tuple(kept), task.categories)
+    weights = image_weights(task, training)
+    votes = np.zeros((kept_label.classes, task.classes))
+    np.add.at(votes, (kept_label.classes_of(training), task.classes_of(training)), weights)
+    predicted = votes.argmax(axis=1)[kept_label.classes_of(test)]
+    test_weights = image_weights(task, test)
+    return float(test_weights[predicted == task.classes_of(test)].sum() / test_weights.sum())

@@ -1,0 +1,72 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scotoma.cli.options import names, overlay, read_options, resumable
+from scotoma.errors import InputError
+
+
+@dataclass(frozen=True)
+class Options:
+    data: str
+    hide: tuple[str, ...] = ()
+    seed: int = 7
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "my.toml"
+    path.write_text('data = "a"\nhide = ["x, y", "z"]\n')
+    return path
+
+
+def test_flags_lie_over_the_file_and_defaults_under_it(config: Path) -> None:
+    assert read_options(Options, config, {"data": None, "hide": None, "seed": None}) == Options(
+        "a", ("x, y", "z"), 7
+    )
+    assert read_options(Options, config, {"data": "b", "seed": 0}) == Options("b", ("x, y", "z"), 0)
+    assert read_options(Options, None, {"data": "b", "hide": ()}) == Options("b")
+
+
+def test_a_table_of_flags_changes_single_keys_of_the_files_table(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text("[training]\niterations = 5\nbatch = 8\n")
+    values, where = overlay(path, {"training": {"batch": 16}})
+    assert values == {"training": {"iterations": 5, "batch": 16}}
+    assert where == f"{path} with the command line over it"
+
+
+def test_a_mistake_in_the_file_is_told_with_its_path(config: Path) -> None:
+    config.write_text("hid = 1\n")
+    with pytest.raises(InputError) as caught:
+        read_options(Options, config, {})
+    assert str(caught.value) == "\n".join(
+        [
+            f"{config} with the command line over it: 2 problems.",
+            "  - hid: unknown key, did you mean 'hide'? (allowed: data, hide, seed)",
+            "  - data: missing, it must be a text",
+        ]
+    )
+
+
+def test_names_are_separated_by_commas() -> None:
+    assert names(None, "--hide") is None
+    assert names("a", "--hide") == ("a",)
+    assert names("a, b/c,d e", "--hide") == ("a", "b/c", "d e")
+
+
+@pytest.mark.parametrize("text", ["", " ", "a,", ",a", "a,,b"])
+def test_an_empty_name_is_a_mistake(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        names(text, "--tasks")
+    assert str(caught.value) == (
+        f"--tasks {text!r} has an empty name: give names separated by single commas, as in a,b."
+    )
+
+
+def test_resumable_changes_nothing_but_ctrl_c() -> None:
+    with pytest.raises(ValueError, match="other"), resumable("advice"):
+        raise ValueError("other")
+    with pytest.raises(KeyboardInterrupt, match="advice"), resumable("advice"):
+        raise KeyboardInterrupt

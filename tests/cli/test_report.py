@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from scotoma.cli import main
+from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a finished attack on one encoder that hides shirt."""
+    cell = Cell(
+        encoder="encoder",
+        task="shirt",
+        role="hide",
+        attacker="fresh",
+        seed=0,
+        state="done",
+        val_accuracy=0.66,
+        test_accuracy=0.651,
+        test_low=0.61,
+        test_high=0.69,
+        floor=0.5,
+        auc=0.7,
+        cross_entropy=0.6,
+        bits=0.1,
+        iterations=20,
+        seconds=1.0,
+        counts=Counts(100, 900, 30, 270, 50, 450),
+        curve=(Point(10, 1e-4, 0.7, 0.7, 0.5), Point(20, 1e-4, 0.6, 0.6, 0.66)),
+        settings={},
+    )
+    folder = tmp_path / "attacked"
+    folder.mkdir()
+    encoder = EncoderSummary("encoder", "trained", "0" * 32, (8, 8, 3))
+    Results({"seed": 0}, ("shirt",), (), (encoder,), (cell,)).write(folder / "results.json")
+    return folder
+
+
+def test_the_report_is_written_and_the_table_shown(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.html"
+    assert main(["report", str(run), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "65.1" in shown
+    assert shown.splitlines()[-1] == f"Report: {out}"
+    assert "65.1" in out.read_text(encoding="utf-8")
+
+
+def test_without_a_name_it_lies_in_the_run_folder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(run)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {run / 'report.html'}"
+    assert (run / "report.html").is_file()
+
+
+def test_an_existing_report_is_replaced_only_when_told(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report.html"
+    out.write_text("mine")
+    assert main(["report", str(run), "--out", str(out)]) == 2
+    assert capsys.readouterr().err == (
+        f"{out} exists already: choose another --out, or give --overwrite to replace it.\n"
+    )
+    assert out.read_text() == "mine"
+    assert main(["report", str(run), "--out", str(out), "--overwrite"]) == 0
+    assert out.read_text(encoding="utf-8") != "mine"
+
+
+def test_a_folder_without_results_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"There is no file {tmp_path / 'results.json'}.\n"

@@ -1,0 +1,22 @@
+"""What do all tests share? One thread, and the way to data that is too large for the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# Tests are small: threads would cost more than they give, and make sums depend on the machine.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def scotoma_data() -> Path:
+    """The folder with large data sets that the environment variable SCOTOMA_DATA names; skips without it."""
+    named = os.environ.get("SCOTOMA_DATA")
+    if not named:
+        pytest.skip("SCOTOMA_DATA is not set: it names the folder with large data sets (scenes, ...)")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.fail(f"SCOTOMA_DATA is {named}, which is no folder")
+    return folder

@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scotoma.data.table import ImageTable, conflicting_rows, repeated, require_categories
+from scotoma.errors import InputError
+
+TABLE = ImageTable(
+    pixels=np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1),
+    labels=np.array([0, 1, 2, 0, 1, 2]),
+    keys=np.array(["k0", "k1", "k2", "k3", "k4", "k5"]),
+    categories=("bar", "office", "runway"),
+    source="photos",
+)
+
+
+def test_a_group_keeps_rows_and_renumbers_labels() -> None:
+    group = TABLE.restricted_to(["runway", "bar"])
+    assert group.categories == ("bar", "runway")
+    assert group.labels.tolist() == [0, 1, 0, 1]
+    assert group.keys.tolist() == ["k0", "k2", "k3", "k5"]
+    assert group.pixels.ravel().tolist() == [0, 2, 3, 5]
+    assert len(group) == 4
+
+
+def test_a_group_of_all_categories_copies_nothing() -> None:
+    assert TABLE.restricted_to(["runway", "office", "bar"]) is TABLE
+
+
+def test_the_digest_knows_images_and_categories_but_no_order_and_no_size() -> None:
+    order = np.array([5, 3, 1, 0, 2, 4])
+    shuffled = replace(TABLE, keys=TABLE.keys[order], labels=TABLE.labels[order], pixels=TABLE.pixels[:, :0])
+    assert TABLE.digest() == shuffled.digest()
+    renumbered = replace(TABLE, categories=("office", "bar", "runway"), labels=np.array([1, 0, 2, 1, 0, 2]))
+    assert TABLE.digest() == renumbered.digest()
+    others = [
+        replace(TABLE, labels=np.array([0, 1, 2, 0, 1, 1])),
+        replace(TABLE, keys=np.array(["k0", "k1", "k2", "k3", "k4", "k6"])),
+        replace(TABLE, categories=("bar", "office", "street")),
+        TABLE.restricted_to(["bar", "office"]),
+    ]
+    digests = {TABLE.digest(), *(other.digest() for other in others)}
+    assert len(digests) == 5
+    assert all(len(digest) == 32 and int(digest, 16) >= 0 for digest in digests)
+
+
+def test_wrong_names_are_told_of_at_once() -> None:
+    with pytest.raises(InputError) as error:
+        TABLE.restricted_to(["ofice", "bar", "bar", "zzz"])
+    assert str(error.value) == (
+        "There is no category 'ofice' in photos. Did you mean 'office'? There are: bar, office, runway.\n"
+        "There is no category 'zzz' in photos. There are: bar, office, runway.\n"
+        "The category 'bar' is named twice."
+    )
+
+
+@pytest.mark.parametrize(("names", "named"), [(["bar"], "only 'bar'"), ([], "none")])
+def test_a_group_needs_two(names: list[str], named: str) -> None:
+    with pytest.raises(InputError) as error:
+        TABLE.restricted_to(names)
+    assert str(error.value) == f"A group needs at least two categories, and {named} was named."
+
+
+def test_of_many_categories_twenty_are_shown() -> None:
+    with pytest.raises(InputError) as error:
+        require_categories(["c0", "none"], [f"c{number}" for number in range(30)], "photos")
+    shown = (
+        "c0, c1, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19, c2, c20, c21, c22, c23, c24, c25, c26, ..."
+    )
+    assert str(error.value) == f"There is no category 'none' in photos. There are: {shown}."
+
+
+def test_conflicts_are_equal_keys_in_different_categories() -> None:
+    keys = ["x", "y", "x", "z", "y", "x"]
+    assert conflicting_rows(keys, np.array([0, 1, 0, 1, 1, 2])) == [0, 2, 5]
+    assert conflicting_rows(keys, np.array([0, 1, 0, 1, 1, 0])) == []
+
+
+def test_repeated_names_come_once() -> None:
+    assert repeated(["b", "a", "b", "b", "a", "c"]) == ["a", "b"]

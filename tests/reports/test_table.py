@@ -1,0 +1,75 @@
+import io
+from dataclasses import replace
+
+from rich.console import Console
+from rich.table import Table
+
+from scotoma.reports.table import results_table
+from tests.reports.examples import cell, changed, lacking, results
+
+
+def printed(table: Table, width: int = 120, colours: bool = False) -> str:
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, force_terminal=colours, color_system="standard", no_color=not colours
+    )
+    console.print(table)
+    return file.getvalue()
+
+
+def test_the_table_as_printed() -> None:
+    made = lacking(changed(results(), "encoder", "bag", state="inconclusive"), "blur", "coat")
+    made = changed(made, "blur", "bag", state="failed")
+    assert printed(results_table(made)) == EXPECTED
+
+
+def test_hidden_is_red_and_kept_is_green_in_the_rows_of_trained_encoders_only() -> None:
+    text = printed(results_table(results()), colours=True)
+    assert "\x1b[1;31m-shirt" in text and "\x1b[1;32m+bag" in text
+    assert "\x1b[31m66.0 [63.6, 68.3]" in text and "\x1b[32m98.1 [97.5, 98.6]" in text
+    assert "\x1b[31m86.9" not in text
+
+
+def test_signs_stand_in_the_cells_where_encoders_differ_in_their_tasks() -> None:
+    made = results()
+    made = replace(
+        made,
+        encoders=(
+            *made.encoders,
+            replace(made.encoders[2], name="second", training={"hide": ["bag"], "keep": []}),
+        ),
+        cells=(*made.cells, replace(cell("encoder", "bag"), encoder="second", role="hide")),
+    )
+    text = printed(results_table(made))
+    assert "(+) 98.1 [97.5, 98.6]" in text and "(-) 98.1 [97.5, 98.6]" in text
+    assert "-shirt" in text and "+bag" not in text and "-bag" not in text
+
+
+def test_no_leak_found_is_said() -> None:
+    text = printed(results_table(changed(results(), "encoder", "shirt", test_low=0.54)))
+    assert "no leak found" in text and "still leaks" not in text
+
+
+def test_names_are_no_markup() -> None:
+    made = changed(replace(results(), hide=("[b]x[/b]",)), "encoder", "shirt", task="[b]x[/b]")
+    assert "-[b]x[/b]" in printed(results_table(made))
+
+
+EXPECTED = """\
+[3mFresh attackers on encoded test images: balanced accuracy in %                   [0m
+┏━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┓
+┃[1m [0m[1mencoder [0m[1m [0m┃[1m [0m[1m-shirt           [0m[1m [0m┃[1m [0m[1m+bag                      [0m[1m [0m┃[1m [0m[1mcoat             [0m[1m [0m┃
+┡━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━┩
+│ identity │ 86.9 [85.5, 88.2] │ 98.9 [98.4, 99.3]          │ 93.2 [92.1, 94.2] │
+│          │ [2mfloor 55.6       [0m │ [2mfloor 50.0                [0m │ [2mfloor 55.6       [0m │
+├──────────┼───────────────────┼────────────────────────────┼───────────────────┤
+│ blur     │ 81.2 [79.6, 82.7] │ [1mfailed                    [0m │ [1mmissing          [0m │
+│          │ [2mfloor 55.6       [0m │                            │                   │
+├──────────┼───────────────────┼────────────────────────────┼───────────────────┤
+│ encoder  │ 66.0 [63.6, 68.3] │ 98.1 [97.5, 98.6]          │ 77.1 [75.3, 78.8] │
+│          │ [2mfloor 55.6       [0m │ [2mfloor 50.0                [0m │ [2mfloor 55.6       [0m │
+│          │ [1mstill leaks      [0m │ [1minconclusive: still rising[0m │                   │
+└──────────┴───────────────────┴────────────────────────────┴───────────────────┘
+[95 % interval]; 50 is guessing; floor: what the kept labels alone give          
+'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee.         
+"""

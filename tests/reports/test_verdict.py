@@ -1,0 +1,154 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scotoma.reports.verdict import verdict
+from scotoma.runs.results import Results
+from tests.reports.examples import cell, changed, lacking, results, without
+
+KEPT = "`bag` can still be recognised in 98.1 % of cases, against 98.9 % on originals."
+HIDDEN = (
+    "`shirt` still leaks: a fresh attacker finds out whether an encoded image shows it in 66.0 % of cases "
+    "(95 % interval 63.6 to 68.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+    "against 86.9 % on the original images."
+)
+BELOW: dict[str, Any] = {"test_accuracy": 0.562, "test_low": 0.541, "test_high": 0.583}
+
+
+def second_hidden(made: Results, **changes: Any) -> Results:
+    """The run with `coat` hidden as well."""
+    return changed(replace(made, hide=("shirt", "coat")), "encoder", "coat", role="hide", **changes)
+
+
+def test_a_leak_and_a_kept_task() -> None:
+    assert verdict(results()) == f"{HIDDEN} {KEPT}"
+
+
+def test_no_leak_is_said_only_of_a_finished_attack_that_is_not_above_the_floor() -> None:
+    assert verdict(changed(results(), "encoder", "shirt", **BELOW)) == (
+        "No leak of `shirt` was found: a fresh attacker finds out whether an encoded image shows it in 56.2 % of "
+        "cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+        f"against 86.9 % on the original images. {KEPT}"
+    )
+
+
+def test_a_rising_attacker_below_the_floor_leaves_it_open() -> None:
+    assert verdict(changed(results(), "encoder", "shirt", state="inconclusive", **BELOW)) == (
+        "Whether `shirt` leaks is open: a fresh attacker was still improving when its budget ended, right in 56.2 % "
+        "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+        f"against 86.9 % on the original images. {KEPT}"
+    )
+
+
+def test_a_rising_attacker_above_the_floor_is_a_leak() -> None:
+    made = changed(results(), "encoder", "shirt", state="inconclusive")
+    rising = HIDDEN.replace("images.", "images, and it was still improving when its budget ended.")
+    assert verdict(made) == f"{rising} {KEPT}"
+
+
+def test_a_failed_and_a_missing_attack_leave_it_open() -> None:
+    assert verdict(changed(results(), "encoder", "shirt", state="failed")) == (
+        f"Whether `shirt` leaks is open: an attack on it failed. {KEPT}"
+    )
+    assert verdict(lacking(results(), "encoder", "shirt")) == (
+        f"Whether `shirt` leaks is open: it was not attacked. {KEPT}"
+    )
+
+
+def test_without_identity_nothing_is_compared() -> None:
+    assert verdict(without(results(), "identity")) == (
+        HIDDEN.replace(", against 86.9 % on the original images", "")
+        + " `bag` can still be recognised in 98.1 % of cases."
+    )
+
+
+def test_an_unfinished_attack_on_the_originals_is_at_least() -> None:
+    made = changed(results(), "identity", "shirt", state="inconclusive")
+    assert "against at least 86.9 % on the original images" in verdict(made)
+
+
+def test_a_floor_at_chance_is_not_explained_twice() -> None:
+    text = verdict(changed(results(), "encoder", "shirt", floor=0.5))
+    assert "(95 % interval 63.6 to 68.3; 50 % is guessing), against" in text
+
+
+def test_several_hidden_tasks_are_each_judged() -> None:
+    assert verdict(second_hidden(results(), test_low=0.541)) == (
+        f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker finds out whether an encoded image shows it in "
+        "77.1 % of cases (95 % interval 54.1 to 78.8; floor 55.6 %), against 93.2 % on the original images. "
+        f"{KEPT}"
+    )
+
+
+def test_a_missing_second_task_is_said_in_the_middle_of_the_sentence() -> None:
+    made = lacking(replace(results(), hide=("shirt", "coat")), "encoder", "coat")
+    made = replace(made, encoders=tuple(replace(each, training={}) for each in made.encoders))
+    assert verdict(made) == f"{HIDDEN[:-1]}; whether `coat` leaks is open: it was not attacked. {KEPT}"
+
+
+def test_several_kept_labels_are_plural() -> None:
+    text = verdict(changed(replace(results(), keep=("bag", "coat")), "encoder", "coat", role="keep"))
+    assert "55.6 % is what knowing only the kept labels gives" in text
+    assert text.endswith(
+        f"{KEPT[:-1]}; `coat` can still be recognised, but less well than before: in 77.1 % of cases, "
+        "against 93.2 % on originals."
+    )
+
+
+def test_nothing_kept_and_nothing_hidden_are_said() -> None:
+    nothing = changed(replace(results(), keep=()), "encoder", "bag", role="other")
+    nothing = replace(nothing, encoders=tuple(replace(each, training={}) for each in nothing.encoders))
+    assert verdict(nothing).endswith("on the original images. No task was named to be kept.")
+    nothing = changed(replace(nothing, hide=()), "encoder", "shirt", role="other")
+    assert verdict(nothing) == "No task was named to be hidden. No task was named to be kept."
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"state": "inconclusive"},
+            "`bag` can still be recognised in at least 98.1 % of cases, against 98.9 % on originals.",
+        ),
+        (
+            {"test_accuracy": 0.51, "test_low": 0.49, "test_high": 0.53},
+            "`bag` can no longer be recognised: a fresh classifier is right in 51.0 % of cases "
+            "(95 % interval 49.0 to 53.0; 50 % is guessing), against 98.9 % on originals.",
+        ),
+        (
+            {"test_accuracy": 0.51, "test_low": 0.49, "test_high": 0.53, "state": "inconclusive"},
+            "Whether `bag` can still be recognised is open: a fresh classifier was still improving when its budget "
+            "ended, right in 51.0 % of cases (95 % interval 49.0 to 53.0; 50 % is guessing), "
+            "against 98.9 % on originals.",
+        ),
+        ({"state": "failed"}, "Whether `bag` can still be recognised is open: the test failed."),
+    ],
+)
+def test_the_kept_task_in_every_state(changes: dict[str, Any], expected: str) -> None:
+    assert verdict(changed(results(), "encoder", "bag", **changes)) == f"{HIDDEN} {expected}"
+
+
+def test_a_kept_task_that_was_not_tested() -> None:
+    assert verdict(lacking(results(), "encoder", "bag")) == (
+        f"{HIDDEN} Whether `bag` can still be recognised is open: it was not tested."
+    )
+
+
+def test_several_encoders_get_a_line_each() -> None:
+    made = results()
+    second = [replace(cell("encoder", task), encoder="second") for task in ("shirt", "bag")]
+    made = replace(
+        made,
+        encoders=(*made.encoders, replace(made.encoders[2], name="second")),
+        cells=(*made.cells, replace(second[0], **BELOW), second[1]),
+    )
+    first_line, second_line = verdict(made).split("\n")
+    assert first_line == f"`encoder`: {HIDDEN} {KEPT}"
+    assert second_line.startswith("`second`: No leak of `shirt` was found: a fresh attacker")
+
+
+def test_references_alone_get_no_verdict() -> None:
+    assert verdict(without(results(), "encoder")) == (
+        "Only references were attacked, there is no encoder to judge."
+    )

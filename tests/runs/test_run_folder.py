@@ -1,0 +1,189 @@
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.run_folder import LOCK, MARKER, claim, held, read_json, write_bytes, write_json
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+def told(function: object, *arguments: object, **named: object) -> str:
+    assert callable(function)
+    with pytest.raises(InputError) as caught:
+        function(*arguments, **named)
+    return str(caught.value)
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds `tmp_path / "run"` until it is killed."""
+    (tmp_path / "run").mkdir()
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom scotoma.runs.run_folder import held\n"
+        "with held(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_write_bytes_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"a long first content")
+    write_bytes(tmp_path / "a", b"short")
+    assert (tmp_path / "a").read_bytes() == b"short"
+    assert files(tmp_path) == ["a"]
+
+
+def test_write_bytes_gives_the_permissions_of_an_ordinary_file(tmp_path: Path) -> None:
+    (tmp_path / "ordinary").write_bytes(b"")
+    write_bytes(tmp_path / "a", b"")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "ordinary")}
+    assert len(modes) == 1
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a"
+    write_bytes(path, b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ScotomaError) as caught:
+        write_bytes(path, b"new")
+    assert str(caught.value) == f"{path} cannot be written: No space left on device."
+    assert path.read_bytes() == b"old"
+    assert files(tmp_path) == ["a"]
+
+
+def test_json_comes_back_equal(tmp_path: Path) -> None:
+    content = {"format": "f", "version": 1, "x": 0.1, "ä": ["é", None, True], "n": 2**63}
+    write_json(tmp_path / "a.json", content)
+    assert read_json(tmp_path / "a.json", "f", 1) == content
+    assert "ä" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_holds_no_number_that_standard_json_lacks(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(ScotomaError) as caught:
+        write_json(path, {"x": [number]})
+    assert str(caught.value) == f"{path} cannot be written: a number in it is NaN or infinite."
+    assert files(tmp_path) == []
+
+
+def test_read_json_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert told(read_json, path) == f"There is no file {path}."
+    assert told(read_json, tmp_path) == f"{tmp_path} cannot be read: Is a directory."
+    path.write_text('{"a": 1')
+    assert told(read_json, path) == (
+        f"{path} is not JSON: Expecting ',' delimiter: line 1 column 8 (char 7)."
+    )
+    path.write_bytes(b'"\xff"')
+    assert told(read_json, path) == f"{path} is not JSON: it is not UTF-8 text."
+    path.write_text("[1]")
+    assert told(read_json, path) == f"{path} does not hold a JSON table."
+    path.write_text('{"format": "other", "version": 2}')
+    assert told(read_json, path, "mine") == f"{path} is no mine file: its format is 'other'."
+    assert told(read_json, path, "other", 1) == (
+        f"{path} has version 2 of other, this Scotoma reads version 1. "
+        "Use the Scotoma that wrote it, or make it anew."
+    )
+
+
+def test_a_new_folder_is_made_and_marked(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    assert claim(folder, "training") is False
+    assert read_json(folder / MARKER) == {"format": "scotoma-run", "version": 1, "kind": "training"}
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    assert claim(tmp_path, "training", resume=True) is False
+    assert (tmp_path / MARKER).is_file()
+
+
+def test_a_run_is_continued_with_everything_in_it(tmp_path: Path) -> None:
+    claim(tmp_path, "training")
+    (tmp_path / "state").write_text("s")
+    assert claim(tmp_path, "training", resume=True) is True
+    assert (tmp_path / "state").read_text() == "s"
+
+
+def test_a_run_is_emptied_when_it_is_to_be_overwritten(tmp_path: Path) -> None:
+    claim(tmp_path, "training")
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "c.json").write_text("{}")
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    assert claim(tmp_path, "verification", overwrite=True, resume=True) is False
+    assert files(tmp_path) == [LOCK, MARKER]
+    assert read_json(tmp_path / MARKER)["kind"] == "verification"
+
+
+def test_an_earlier_run_is_refused(tmp_path: Path) -> None:
+    claim(tmp_path, "training")
+    advice = "choose another --out, or give --overwrite to replace it."
+    assert told(claim, tmp_path, "training") == f"{tmp_path} holds a training run already: {advice}"
+    assert told(claim, tmp_path, "verification", resume=True) == (
+        f"{tmp_path} holds a training run, not a verification run: {advice}"
+    )
+
+
+def test_a_folder_of_the_users_is_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_text("p")
+    for overwrite, resume in ((False, False), (True, False), (False, True)):
+        assert told(claim, tmp_path, "training", overwrite=overwrite, resume=resume) == (
+            f"{tmp_path} is not empty and no run folder of Scotoma, it is left alone: choose another --out."
+        )
+    assert files(tmp_path) == ["photo.jpg"]
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("")
+    assert told(claim, path, "training") == (
+        f"{path} is a file, a folder for the run's files is needed: choose another --out."
+    )
+    assert told(claim, path / "b", "training") == f"The folder {path / 'b'} cannot be made: Not a directory."
+
+
+def test_a_folder_is_held_by_one_process_and_the_other_is_named(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    folder = tmp_path / "run"
+    message = f"{folder} is in use by process {holder.pid}: wait until it ends, or choose another --out."
+
+    def hold() -> None:
+        with held(folder):
+            pass
+
+    assert told(hold) == message
+    assert told(claim, folder, "training") == message
+    holder.kill()
+    holder.wait()
+    hold()
+
+
+def test_a_run_in_use_is_not_overwritten(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    folder = tmp_path / "run"
+    write_json(folder / MARKER, {"format": "scotoma-run", "version": 1, "kind": "training"})
+    (folder / "state").write_text("s")
+    assert f"in use by process {holder.pid}" in told(claim, folder, "training", overwrite=True)
+    assert (folder / "state").read_text() == "s"
+
+
+def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="within"), held(tmp_path):
+        raise ValueError("within")
+    with held(tmp_path):
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
