@@ -1,0 +1,189 @@
+"""What can be done from Python? The steps of the command line, with the same names and in the same order.
+
+    preset = load_preset("demo")                             every setting
+    images = open_images("fashion-mnist", preset)            images and labels: an ImageTable
+    plan = preset.plan(hide=("shirt",), keep=("bag",), seed=0)
+    encoder = train(images, plan, "runs/shirt")              a FrozenEncoder; load_encoder reads it again
+    results = verify(encoder, images, preset, "runs/shirt-attacked")
+    write_report("runs/shirt-attacked", "report.html")
+    codes = encoder.encode(images.pixels)                    (images, channels, height, width)
+    parts = divide(images, encoder)                          rows that the encoder was trained on, and others
+
+A user's mistake raises InputError, what else goes wrong on purpose its base ScotomaError. Nothing heavy is
+imported before it is used.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from scotoma.errors import InputError, ScotomaError
+
+if TYPE_CHECKING:
+    from scotoma.data.splits import Split
+    from scotoma.data.table import ImageTable
+    from scotoma.encoder_file import FrozenEncoder, load_encoder
+    from scotoma.presets import Preset, load_preset
+    from scotoma.runs.progress import Progress
+    from scotoma.runs.results import Results
+    from scotoma.training.run import TrainingPlan
+
+__all__ = [
+    "load_preset",
+    "open_images",
+    "train",
+    "load_encoder",
+    "verify",
+    "write_report",
+    "divide",
+    "Preset",
+    "ImageTable",
+    "TrainingPlan",
+    "FrozenEncoder",
+    "Results",
+    "InputError",
+    "ScotomaError",
+]
+
+# Where a name is at home; it is imported when it is first asked for.
+_HOMES = {
+    "load_preset": "scotoma.presets",
+    "load_encoder": "scotoma.encoder_file",
+    "Preset": "scotoma.presets",
+    "ImageTable": "scotoma.data.table",
+    "TrainingPlan": "scotoma.training.run",
+    "FrozenEncoder": "scotoma.encoder_file",
+    "Results": "scotoma.runs.results",
+}
+
+
+def open_images(
+    source: str | Path,
+    preset: "Preset | FrozenEncoder",
+    *,
+    categories: Sequence[str] | None = None,
+    progress: "Progress | None" = None,
+) -> "ImageTable":
+    """Open images with their labels, in the size that a preset or an encoder takes.
+
+    Args:
+        source: a folder with one folder of images per category, a folder of IDX files, or "fashion-mnist".
+        preset: a preset to train with, or an encoder to encode or verify with.
+        categories: those that take part; None for all.
+        progress: is shown the decoding.
+
+    Raises:
+        InputError: the source, a category or an image file cannot be used.
+    """
+    from scotoma.data.cache import open_images as open_table
+    from scotoma.presets import Preset
+
+    stored = preset.preprocessing if isinstance(preset, Preset) else preset.card.preprocessing
+    return open_table(source, stored.stored_side, stored.channels, categories=categories, progress=progress)
+
+
+def train(
+    images: "ImageTable",
+    plan: "TrainingPlan",
+    out: str | Path,
+    *,
+    anonymous: bool = False,
+    overwrite: bool = False,
+    progress: "Progress | None" = None,
+) -> "FrozenEncoder":
+    """Train an encoder into the folder `out`; a run of the same plan that was stopped there goes on.
+
+    Args:
+        images: from `open_images` with the plan's preset.
+        plan: from `Preset.plan`.
+        out: the folder for encoder.safetensors, checkpoints and history.json.
+        anonymous: leave the names of what is hidden and kept out of the encoder file.
+        overwrite: replace an earlier run in `out`.
+        progress: is shown iterations, in-training accuracies and collapse figures.
+
+    Raises:
+        InputError: unknown names, too few images, a folder that is in use or holds something else.
+        ScotomaError: training cannot go on (values that are not finite, a collapsed encoder).
+    """
+    from scotoma.encoder_file import load_encoder
+    from scotoma.runs.run_folder import claim, held
+    from scotoma.training.run import train as run
+
+    claim(Path(out), "training", overwrite=overwrite, resume=True)
+    with held(Path(out)):
+        return load_encoder(run(images, plan, Path(out), anonymous=anonymous, progress=progress))
+
+
+def verify(
+    encoder: "FrozenEncoder",
+    images: "ImageTable",
+    preset: "Preset",
+    out: str | Path,
+    *,
+    tasks: Sequence[str] | None = None,
+    baselines: Sequence[Literal["identity", "blur"]] = ("identity", "blur"),
+    hide: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: "Progress | None" = None,
+) -> "Results":
+    """Attack an encoder by fresh classifiers into the folder `out`; finished attacks there are not run again.
+
+    Args:
+        encoder: from `train` or `load_encoder`.
+        images: from `open_images`; those of training, for the same split.
+        preset: its table [verification] is what the attackers follow.
+        out: the folder for results.json and the gallery.
+        tasks: categories to recognise; None for what the encoder hides and keeps.
+        baselines: what to attack beside it: the original images, blurred ones.
+        hide, keep: what an anonymous encoder file hides and keeps.
+        seed: where the attackers' random choices come from.
+        overwrite: replace an earlier run in `out`.
+        progress: is shown encodings and attacks.
+
+    Raises:
+        InputError: an unknown task, too few images, a folder that is in use or holds something else.
+    """
+    from scotoma.runs.run_folder import claim, held
+    from scotoma.verification.run import VerificationRequest
+    from scotoma.verification.run import verify as run
+
+    named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
+    request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
+    claim(Path(out), "verification", overwrite=overwrite, resume=True)
+    with held(Path(out)):
+        return run(encoder, images, request, preset.verification, Path(out), progress=progress)
+
+
+def write_report(run: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the report on a folder that `verify` wrote as one HTML file.
+
+    Raises:
+        InputError: the folder holds no results, or `out` exists and is not to be replaced.
+    """
+    from scotoma.reports.html import write_report as write
+
+    return write(Path(run), Path(out), overwrite)
+
+
+def divide(images: "ImageTable", encoder: "FrozenEncoder") -> "Split":
+    """Row numbers of the images by the part that they had when the encoder was trained.
+
+    Returns:
+        `training`, which the encoder has learned from, `reserve`, `validation` and `test`, which it has not.
+    """
+    from scotoma.data.splits import split
+
+    return split(images.keys, encoder.card.split.seed, encoder.card.split.fractions)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'scotoma' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

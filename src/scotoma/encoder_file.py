@@ -1,4 +1,6 @@
-"""What is shipped? The frozen encoder: one safetensors file, enough by itself to encode images and to be attacked."""
+"""What is shipped? The frozen encoder: one safetensors file, enough by itself to encode images and to be
+attacked.
+"""
 
 import json
 from collections.abc import Mapping
@@ -39,8 +41,9 @@ class SplitRecipe:
 class Card:
     """Everything in an encoder file but the weights.
 
-    hide, keep and categories are None in an anonymous file. `classifier` is the adversary's architecture, which
-    verification trains from scratch again. `training` records settings, in-training figures, seconds and versions.
+    hide, keep and categories are None in an anonymous file. `classifier` is the adversary's architecture,
+    which verification trains from scratch again. `training` records settings, in-training figures, seconds
+    and versions.
     """
 
     encoder: EncoderSettings
@@ -65,22 +68,24 @@ class FrozenEncoder:
     digest: str
 
     def encode(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
-        """Codes (images, channels, height, width), fp32 in (-1, 1), of stored images (images, side, side, channels).
+        """Codes (images, channels, height, width), fp32 in (-1, 1), of stored images (images, side, side,
+        channels).
 
-        Images are taken at the fixed scale and centre crop of evaluation. An image's code depends on that image alone:
-        codes agree to 1e-5 whatever images are encoded beside it.
+        Images are taken at the fixed scale and centre crop of evaluation. An image's code depends on that
+        image alone: codes agree to 1e-5 whatever images are encoded beside it.
+
+        Raises:
+            InputError: pixels of another shape or type.
         """
         return encode_pixels(self.network, self.card.preprocessing, pixels)
 
 
-def encode_pixels(
-    network: nn.Module, preprocessing: Preprocessing, pixels: npt.NDArray[np.uint8]
-) -> Tensor:
+def encode_pixels(network: nn.Module, preprocessing: Preprocessing, pixels: npt.NDArray[np.uint8]) -> Tensor:
     """Encode stored images (images, side, side, channels) by any frozen network, some at a time."""
     with torch.inference_mode():
         codes = [
             network(centre_crop(pixels[start : start + ENCODE_BATCH], preprocessing)).contiguous()
-            for start in range(0, len(pixels), ENCODE_BATCH)
+            for start in range(0, max(len(pixels), 1), ENCODE_BATCH)
         ]
     # Left without this, inference tensors could not be used in anybody's training.
     return torch.cat(codes).clone()
@@ -100,7 +105,8 @@ def load_encoder(path: Path | str) -> FrozenEncoder:
     """Read an encoder file. Nothing in it is executed.
 
     Raises:
-        InputError: the file is missing, damaged, no encoder file, of another version or of inconsistent shapes.
+        InputError: the file is missing, damaged, no encoder file, of another version or of inconsistent
+            shapes.
     """
     path = Path(path)
     try:
@@ -137,7 +143,7 @@ def _read_card(path: Path, metadata: Mapping[str, str]) -> Card:
         raise InputError(f"{path} is no encoder file of Scotoma: its card has another format.")
     if values.get("version") != VERSION:
         raise InputError(
-            f"{path} has version {values.get('version')!r} of the encoder file, this Scotoma reads version {VERSION}. "
-            "Use the Scotoma that wrote it, or train again."
+            f"{path} has version {values.get('version')!r} of the encoder file, this Scotoma reads version "
+            f"{VERSION}. Use the Scotoma that wrote it, or train again."
         )
     return build(Card, values, str(path))

@@ -1,6 +1,7 @@
 """How well does a classifier do when every class, and every category within 'other', counts alike?
 
-Weighted figures on all images, none thrown away: a weight for each image makes a balanced set of an unbalanced one.
+Weighted figures on all images, none thrown away: a weight for each image makes a balanced set of an
+unbalanced one.
 """
 
 import numpy as np

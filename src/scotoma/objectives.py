@@ -1,10 +1,11 @@
 """What does the encoder minimise against a classifier of a hidden attribute?
 
-Every objective is a pure function of logits (batch, classes) and labels (batch,) and returns a scalar in nats, the
-mean over the batch. The classifiers themselves always minimise `cross_entropy` on the true labels; only the
-encoder's side differs:
+Every objective is a pure function of logits (batch, classes) and labels (batch,) and returns a scalar in
+nats, the mean over the batch. The classifiers themselves always minimise `cross_entropy` on the true labels;
+only the encoder's side differs:
 
-    encoder's loss = mean over hidden heads of OBJECTIVES[name] + alpha * mean over kept heads of cross_entropy
+    encoder's loss = mean over hidden heads of OBJECTIVES[name]
+                     + alpha * mean over kept heads of cross_entropy
 
 which is equation (4), with I_u replaced by the chosen objective and I_v = -cross-entropy, equation (3).
 """
@@ -26,13 +27,14 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def label_flip(logits: Tensor, labels: Tensor) -> Tensor:
-    """Section 3.2: cross-entropy towards the opposite of what the classifier *predicts now*, be it right or not.
+    """Section 3.2: cross-entropy towards the opposite of what the classifier *predicts now*, be it right or
+    not.
 
         -1 / (K - 1) * sum over k != argmax(logits) of log p[k]
 
-    For K = 2 that is the flipped label of the paper; for more classes the target is uniform over those not predicted.
-    It lowers confidence instead of producing confident mistakes, which a classifier undoes by reversing its outputs.
-    The true labels are not used.
+    For K = 2 that is the flipped label of the paper; for more classes the target is uniform over those not
+    predicted. It lowers confidence instead of producing confident mistakes, which a classifier undoes by
+    reversing its outputs. The true labels are not used.
     """
     return _towards_others(logits, logits.argmax(dim=1))
 
@@ -40,7 +42,7 @@ def label_flip(logits: Tensor, labels: Tensor) -> Tensor:
 def gan(logits: Tensor, labels: Tensor) -> Tensor:
     """The standard GAN update: cross-entropy towards the opposite of the *true* label.
 
-        -1 / (K - 1) * sum over k != label of log p[k]
+    -1 / (K - 1) * sum over k != label of log p[k]
     """
     return _towards_others(logits, labels)
 
@@ -51,7 +53,8 @@ def negative_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def max_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Negative entropy of the prediction, sum over k of p[k] log p[k] (Roy and Boddeti, CVPR 2019: MaxEnt-ARL).
+    """Negative entropy of the prediction, sum over k of p[k] log p[k] (Roy and Boddeti, CVPR 2019:
+    MaxEnt-ARL).
 
     The true labels are not used.
     """
@@ -65,7 +68,8 @@ OBJECTIVES: dict[str, Objective] = dict(
 
 
 def encoder_loss(hidden: Sequence[Tensor], kept: Sequence[Tensor], alpha: float) -> Tensor:
-    """Equation (4): mean of the hidden heads' objectives plus alpha times the mean of the kept heads' cross-entropies.
+    """Equation (4): mean of the hidden heads' objectives plus alpha times the mean of the kept heads'
+    cross-entropies.
 
     Without a kept head the variance constraint alone maintains utility, and the second term is absent.
     """

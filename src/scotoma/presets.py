@@ -1,5 +1,6 @@
-"""Which settings belong together? Presets: the paper's run, and smaller ones, as TOML files in `settings/`."""
+"""Which settings belong together? Presets: the paper's run, and smaller ones, as TOML in `settings/`."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -16,13 +17,12 @@ from scotoma.training.run import TrainingPlan
 from scotoma.training.settings import TrainingSettings
 from scotoma.verification.settings import AttackSettings
 
-import tomllib
-
 
 @dataclass(frozen=True)
 class Preset:
-    """Every setting of training and verification. One TOML table each; `images.size` and `images.channels` are the
-    encoder's."""
+    """Every setting of training and verification. One TOML table each; `images.size` and `images.channels`
+    are the encoder's.
+    """
 
     encoder: EncoderSettings
     images: "ImageSettings"
@@ -30,6 +30,7 @@ class Preset:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     verification: AttackSettings = field(default_factory=AttackSettings)
     split: Fractions = field(default_factory=Fractions)
+    name: str = field(default="", init=False)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -54,6 +55,7 @@ class Preset:
             self.training,
             SplitRecipe(seed, self.split),
             seed,
+            self.name,
         )
 
 
@@ -69,7 +71,9 @@ class ImageSettings:
 
 def preset_names() -> list[str]:
     """The presets that are shipped."""
-    return sorted(path.name.removesuffix(".toml") for path in _folder().iterdir() if path.name.endswith(".toml"))
+    return sorted(
+        path.name.removesuffix(".toml") for path in _folder().iterdir() if path.name.endswith(".toml")
+    )
 
 
 def load_preset(name: str, changes: Mapping[str, Any] | None = None, where: str = "changes") -> Preset:
@@ -82,6 +86,9 @@ def load_preset(name: str, changes: Mapping[str, Any] | None = None, where: str 
         raise InputError(f"There is no preset {name!r}; there are {', '.join(preset_names())}.")
     table = tomllib.loads((_folder() / f"{name}.toml").read_text(encoding="utf-8"))
     preset = build(Preset, merge(table, changes or {}), where if changes else f"preset {name}")
+    # Not a key of the TOML file, where a user might change it: verification finds the attackers' settings by
+    # it.
+    object.__setattr__(preset, "name", name)
     _ = preset.preprocessing  # sizes that do not fit together are told now, not after the images were read
     return preset
 

@@ -1,4 +1,7 @@
 import json
+import shutil
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,8 @@ import torch
 from safetensors.numpy import save_file
 
 from scotoma.cli import main
+from scotoma.encoder_file import load_encoder
+from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
 from scotoma.runs.run_folder import claim, write_json
 
 
@@ -37,6 +42,58 @@ def test_a_tensor_file_is_described_with_its_metadata(
         "settings.size        32",
         "settings.widths      8, 16",
         "settings.inner.kept  none",
+    ]
+
+
+def test_an_encoder_file_is_described_by_its_card(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = trained / "encoder.safetensors"
+    card = load_encoder(path).card
+    assert main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    titles = [after for line, after in pairwise(lines) if not line]
+    assert titles == ["encoder", "preprocessing", "classifier", "split", "training", "training settings"]
+    shown = dict(line.split(maxsplit=1) for line in lines if line and line not in titles)
+    assert shown["hides"] == "airport_terminal"
+    assert shown["keeps"] == "office"
+    assert shown["categories"] == "airport_terminal, bar, office, runway"
+    assert shown["images"] == f"digest {card.data_digest}"
+    assert shown["convolutions"] == "1"  # the classifier's, the last one shown
+    assert shown["hidden.airport_terminal"] == f"{card.training['hidden']['airport_terminal']:.6g}"
+    assert shown["preset"] == "demo"
+    assert shown["classifier_rate"] == f"{card.training['settings']['classifier_rate']:.6g}"
+
+
+def test_a_training_folder_says_whether_it_is_finished(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = tmp_path / "stopped"
+    shutil.copytree(trained, stopped)
+    (stopped / "encoder.safetensors").unlink()
+    for folder, state in ((trained, "finished"), (stopped, "not finished, checkpoint at iteration 12")):
+        assert main(["info", str(folder)]) == 0
+        shown = facts(capsys.readouterr().out)
+        assert shown["state  "[:5]].strip() == state
+        assert shown["command"].startswith("scotoma train ")
+
+
+def test_failed_attacks_have_no_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim(tmp_path, "verification")
+    done = Cell(
+        "encoder", "bag", "keep", "paper", 0, "done", 0.9, 0.912, 0.9, 0.93, 0.5, 0.95, 0.3, 0.5, 40, 1.0,
+        Counts(9, 9, 9, 9, 9, 9), (Point(20, 1e-3, 0.5, 0.5, 0.9),), {},
+    )  # fmt: skip
+    none = dict.fromkeys(
+        ["val_accuracy", "test_accuracy", "test_low", "test_high", "auc", "cross_entropy", "bits"]
+    )
+    failed = replace(done, task="shirt", role="hide", state="failed", note="unstable", curve=(), **none)  # type: ignore[arg-type]
+    summary = EncoderSummary("encoder", "trained", "0" * 32, (3, 7, 7))
+    Results({}, ("shirt",), ("bag",), (summary,), (failed, done)).write(tmp_path / "results.json")
+    assert main(["info", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "hides           shirt",
+        "keeps           bag",
+        "encoder, shirt  (failed, paper): unstable",
+        "encoder, bag    91.2 % (done, paper)",
     ]
 
 

@@ -37,7 +37,7 @@ def test_jpeg_is_decoded_as_pillow_does(
 ) -> None:
     data = encode(picture(1, 33, 47), "JPEG", mode, **options)
     decoded = decode_image(data)
-    assert (decoded.shape, decoded.dtype) == ((33, 47, 3), np.uint8)
+    assert (decoded.shape, str(decoded.dtype)) == ((33, 47, 3), "uint8")
     assert (decoded == by_pillow(data)).all()
 
 

@@ -102,6 +102,6 @@ def test_only_unreadable_images(tmp_path: Path) -> None:
 def test_scene_photographs(scotoma_data: Path) -> None:
     found = survey(scotoma_data / "scenes", categories=["bar", "office"])
     assert found.width == found.height == Spread(128, 128.0, 128)
-    assert found.unreadable == found.conflicts == ()
+    assert (found.unreadable, found.conflicts) == ((), ())
     assert 0.0 < found.gray < 0.1
     assert pytest.approx(0.25, abs=0.04) == sum(each.test for each in found.categories) / found.images

@@ -25,13 +25,14 @@ def test_the_run_stands_first_then_the_data_then_the_rest() -> None:
         ("Run", True),
         ("Data", True),
         ("Settings", False),
+        ("Hardware", False),
         ("Versions", False),
         ("Encoder identity", False),
         ("Encoder blur", False),
         ("Encoder encoder", False),
-        ("Attacker cnn", False),
+        ("Attacker paper", False),
     ]
-    assert list(group(groups, "Run")) == ["command", "started", "time", "hardware", "seed"]
+    assert list(group(groups, "Run")) == ["command", "started", "time", "seed"]
     assert group(groups, "Run")["time"] == "2 min 51 s"
 
 
@@ -67,7 +68,7 @@ def test_an_encoder_is_described_with_its_training() -> None:
 
 def test_settings_of_attackers_are_given_once_for_the_cells_that_share_them() -> None:
     groups = what_was_done(changed(results(), "identity", "bag", settings={"rate": 1e-4}))
-    shared, own = (dict(each.entries) for each in groups if each.title == "Attacker cnn")
+    shared, own = (dict(each.entries) for each in groups if each.title == "Attacker paper")
     assert own == {"rate": "0.0001", "used on (encoder / task)": "identity / bag"}
     assert shared["used on (encoder / task)"].startswith("identity / shirt, identity / coat, blur / shirt")
 

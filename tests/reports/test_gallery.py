@@ -84,8 +84,8 @@ def test_what_is_wrong_with_a_gallery_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_gallery(path)
     assert str(caught.value) == (
-        f"{path} holds 'original' with shape (2, 4, 4, 1) of float32: (1, height, width, channels) of uint8 is needed. "
-        "Run the verification again."
+        f"{path} holds 'original' with shape (2, 4, 4, 1) of float32: "
+        "(1, height, width, channels) of uint8 is needed. Run the verification again."
     )
 
 

@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +11,8 @@ from tests.reports.examples import cell, changed, lacking, results
 
 def printed(table: Table, width: int = 120, colours: bool = False) -> str:
     file = io.StringIO()
-    console = Console(
-        file=file, width=width, force_terminal=colours, color_system="standard", no_color=not colours
-    )
+    system: Literal["standard"] | None = "standard" if colours else None
+    console = Console(file=file, width=width, force_terminal=colours, color_system=system)
     console.print(table)
     return file.getvalue()
 
@@ -20,7 +20,8 @@ def printed(table: Table, width: int = 120, colours: bool = False) -> str:
 def test_the_table_as_printed() -> None:
     made = lacking(changed(results(), "encoder", "bag", state="inconclusive"), "blur", "coat")
     made = changed(made, "blur", "bag", state="failed")
-    assert printed(results_table(made)) == EXPECTED
+    text = printed(results_table(made))
+    assert [line.rstrip() for line in text.splitlines()] == EXPECTED.splitlines()
 
 
 def test_hidden_is_red_and_kept_is_green_in_the_rows_of_trained_encoders_only() -> None:
@@ -36,7 +37,7 @@ def test_signs_stand_in_the_cells_where_encoders_differ_in_their_tasks() -> None
         made,
         encoders=(
             *made.encoders,
-            replace(made.encoders[2], name="second", training={"hide": ["bag"], "keep": []}),
+            replace(made.encoders[2], name="second", training={"hide": ["shirt", "bag"]}),
         ),
         cells=(*made.cells, replace(cell("encoder", "bag"), encoder="second", role="hide")),
     )
@@ -56,20 +57,20 @@ def test_names_are_no_markup() -> None:
 
 
 EXPECTED = """\
-[3mFresh attackers on encoded test images: balanced accuracy in %                   [0m
+Fresh attackers on encoded test images: balanced accuracy in %
 ┏━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┓
-┃[1m [0m[1mencoder [0m[1m [0m┃[1m [0m[1m-shirt           [0m[1m [0m┃[1m [0m[1m+bag                      [0m[1m [0m┃[1m [0m[1mcoat             [0m[1m [0m┃
+┃ encoder  ┃ -shirt            ┃ +bag                       ┃ coat              ┃
 ┡━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━┩
 │ identity │ 86.9 [85.5, 88.2] │ 98.9 [98.4, 99.3]          │ 93.2 [92.1, 94.2] │
-│          │ [2mfloor 55.6       [0m │ [2mfloor 50.0                [0m │ [2mfloor 55.6       [0m │
+│          │ floor 55.6        │ floor 50.0                 │ floor 55.6        │
 ├──────────┼───────────────────┼────────────────────────────┼───────────────────┤
-│ blur     │ 81.2 [79.6, 82.7] │ [1mfailed                    [0m │ [1mmissing          [0m │
-│          │ [2mfloor 55.6       [0m │                            │                   │
+│ blur     │ 81.2 [79.6, 82.7] │ failed                     │ missing           │
+│          │ floor 55.6        │                            │                   │
 ├──────────┼───────────────────┼────────────────────────────┼───────────────────┤
 │ encoder  │ 66.0 [63.6, 68.3] │ 98.1 [97.5, 98.6]          │ 77.1 [75.3, 78.8] │
-│          │ [2mfloor 55.6       [0m │ [2mfloor 50.0                [0m │ [2mfloor 55.6       [0m │
-│          │ [1mstill leaks      [0m │ [1minconclusive: still rising[0m │                   │
+│          │ floor 55.6        │ floor 50.0                 │ floor 55.6        │
+│          │ still leaks       │ inconclusive: still rising │                   │
 └──────────┴───────────────────┴────────────────────────────┴───────────────────┘
-[95 % interval]; 50 is guessing; floor: what the kept labels alone give          
-'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee.         
+[95 % interval]; 50 is guessing; floor: what the kept labels alone give
+'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee.
 """

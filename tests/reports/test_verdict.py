@@ -27,16 +27,20 @@ def test_a_leak_and_a_kept_task() -> None:
 
 def test_no_leak_is_said_only_of_a_finished_attack_that_is_not_above_the_floor() -> None:
     assert verdict(changed(results(), "encoder", "shirt", **BELOW)) == (
-        "No leak of `shirt` was found: a fresh attacker finds out whether an encoded image shows it in 56.2 % of "
-        "cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+        "No leak of `shirt` was found: a fresh attacker finds out whether an encoded image shows it "
+        "in 56.2 % "
+        "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the "
+        "kept label gives), "
         f"against 86.9 % on the original images. {KEPT}"
     )
 
 
 def test_a_rising_attacker_below_the_floor_leaves_it_open() -> None:
     assert verdict(changed(results(), "encoder", "shirt", state="inconclusive", **BELOW)) == (
-        "Whether `shirt` leaks is open: a fresh attacker was still improving when its budget ended, right in 56.2 % "
-        "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+        "Whether `shirt` leaks is open: a fresh attacker was still improving when its budget ended, "
+        "right in 56.2 % "
+        "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the "
+        "kept label gives), "
         f"against 86.9 % on the original images. {KEPT}"
     )
 
@@ -75,7 +79,8 @@ def test_a_floor_at_chance_is_not_explained_twice() -> None:
 
 def test_several_hidden_tasks_are_each_judged() -> None:
     assert verdict(second_hidden(results(), test_low=0.541)) == (
-        f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker finds out whether an encoded image shows it in "
+        f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker finds out whether an encoded "
+        "image shows it in "
         "77.1 % of cases (95 % interval 54.1 to 78.8; floor 55.6 %), against 93.2 % on the original images. "
         f"{KEPT}"
     )
@@ -118,7 +123,8 @@ def test_nothing_kept_and_nothing_hidden_are_said() -> None:
         ),
         (
             {"test_accuracy": 0.51, "test_low": 0.49, "test_high": 0.53, "state": "inconclusive"},
-            "Whether `bag` can still be recognised is open: a fresh classifier was still improving when its budget "
+            "Whether `bag` can still be recognised is open: a fresh classifier was still improving when "
+            "its budget "
             "ended, right in 51.0 % of cases (95 % interval 49.0 to 53.0; 50 % is guessing), "
             "against 98.9 % on originals.",
         ),

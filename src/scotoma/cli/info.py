@@ -1,14 +1,28 @@
 """The verb `info`: what is this file or folder, and what would Scotoma run on here?"""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from scotoma.allocation import SWITCH, tune_allocator
 from scotoma.errors import InputError
+
+Facts = dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """A safetensors file: what it says of itself, and how many tensors and numbers it holds."""
+
+    metadata: Mapping[str, str]
+    tensors: int
+    numbers: int
 
 
 def info(path: Path | None = None) -> None:
@@ -18,19 +32,22 @@ def info(path: Path | None = None) -> None:
         path: an encoder file (.safetensors) or a folder that train or verify wrote.
     """
     if path is None:
-        facts = _machine()
+        groups = {"": _machine()}
     elif path.is_dir():
-        facts = _run_folder(path)
+        groups = {"": _run_folder(path)}
     elif path.is_file():
-        facts = _tensor_file(path)
+        groups = _tensor_file(path)
     else:
         raise InputError(f"There is no file or folder {path}.")
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
+    width = max(len(name) for facts in groups.values() for name in facts)
+    for title, facts in groups.items():
+        if title:
+            print(f"\n{title}")
+        for name, value in facts.items():
+            print(f"{'  ' if title else ''}{name:<{width}}  {value}")
 
 
-def _machine() -> dict[str, str]:
+def _machine() -> Facts:
     import torch
 
     cuda = torch.cuda.is_available()
@@ -44,7 +61,8 @@ def _machine() -> dict[str, str]:
     }
 
 
-def _run_folder(folder: Path) -> dict[str, str]:
+def _run_folder(folder: Path) -> Facts:
+    from scotoma.cli.asked import asked_before
     from scotoma.runs.results import Results
     from scotoma.runs.run_folder import FORMAT, MARKER, VERSION, read_json
 
@@ -54,18 +72,63 @@ def _run_folder(folder: Path) -> dict[str, str]:
     facts["files"] = ", ".join(
         sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
     )
+    asked = asked_before(folder)
+    if asked is not None:
+        facts["command"] = str(asked.get("command"))
+        facts["state"] = _state(folder)
     if (folder / "results.json").is_file():
         results = Results.read(folder / "results.json")
         facts["hides"] = ", ".join(results.hide) or "nothing"
         facts["keeps"] = ", ".join(results.keep) or "nothing"
         for cell in results.cells:
-            facts[f"{cell.encoder}, {cell.task}"] = (
-                f"{cell.test_accuracy:.3f} ({cell.state}, {cell.attacker})"
-            )
+            accuracy = "" if cell.test_accuracy is None else f"{100 * cell.test_accuracy:.1f} % "
+            why = f": {cell.note}" if cell.state == "failed" else ""
+            facts[f"{cell.encoder}, {cell.task}"] = f"{accuracy}({cell.state}, {cell.attacker}){why}"
     return facts
 
 
-def _tensor_file(path: Path) -> dict[str, str]:
+def _state(folder: Path) -> str:
+    from scotoma.training.state import last_iteration
+
+    if (folder / "encoder.safetensors").exists() or (folder / "results.json").exists():
+        return "finished"
+    reached = last_iteration(folder)
+    return "not finished" if reached is None else f"not finished, checkpoint at iteration {reached:,}"
+
+
+def _tensor_file(path: Path) -> dict[str, Facts]:
+    from scotoma.encoder_file import FORMAT, load_encoder
+    from scotoma.runs.settings import to_dict
+
+    found = _read_tensors(path)
+    facts = {
+        "file": f"{path.stat().st_size:,} bytes",
+        "numbers": f"{found.numbers:,} in {found.tensors} tensors",
+    }
+    card = _parsed(found.metadata.get("scotoma", ""))
+    if not (isinstance(card, dict) and card.get("format") == FORMAT):
+        for name in sorted(found.metadata):
+            facts |= _flat(name, _parsed(found.metadata[name]))
+        return {"": facts}
+    encoder = load_encoder(path)
+    facts |= {"digest": encoder.digest} | _what_for(to_dict(encoder.card))
+    tables = {name: dict(each) for name, each in to_dict(encoder.card).items() if isinstance(each, Mapping)}
+    nested = tables["training"].pop("settings", {})
+    groups = {"": facts} | {name: _flat("", table) for name, table in tables.items()}
+    return groups | ({"training settings": _flat("", nested)} if nested else {})
+
+
+def _what_for(card: Mapping[str, Any]) -> Facts:
+    """The plain entries of a card: what is hidden and kept, among what."""
+    unnamed = "not named (anonymous)"
+    facts = {
+        title: unnamed if card[name] is None else ", ".join(card[name]) or "nothing"
+        for title, name in (("hides", "hide"), ("keeps", "keep"), ("categories", "categories"))
+    }
+    return facts | {"images": f"digest {card['data_digest']}"}
+
+
+def _read_tensors(path: Path) -> _Tensors:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -74,18 +137,7 @@ def _tensor_file(path: Path) -> dict[str, str]:
             sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(f"{path} is no encoder file: it is not safetensors ({error}).") from None
-    numbers = sum(_product(shape) for shape in sizes)
-    facts = {"file": f"{path.stat().st_size:,} bytes", "numbers": f"{numbers:,} in {len(sizes)} tensors"}
-    for name in sorted(metadata):
-        facts |= _flat(name, _parsed(metadata[name]))
-    return facts
-
-
-def _product(shape: list[int]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
+    return _Tensors(metadata, len(sizes), sum(math.prod(shape) for shape in sizes))
 
 
 def _parsed(text: str) -> object:
@@ -95,9 +147,14 @@ def _parsed(text: str) -> object:
         return text
 
 
-def _flat(name: str, value: object) -> dict[str, str]:
-    if isinstance(value, dict) and value:
-        return {key: text for each in value for key, text in _flat(f"{name}.{each}", value[each]).items()}
+def _flat(name: str, value: object) -> Facts:
+    if isinstance(value, Mapping) and value:
+        above = f"{name}." if name else ""
+        return {key: text for each in value for key, text in _flat(f"{above}{each}", value[each]).items()}
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        return {name: f"{len(value):,} entries"}
     if isinstance(value, list):
         return {name: ", ".join(str(each) for each in value) or "none"}
-    return {name: str(value)}
+    if isinstance(value, bool):
+        return {name: "yes" if value else "no"}
+    return {name: f"{value:.6g}" if isinstance(value, float) else str(value)}

@@ -1,8 +1,71 @@
 """The verb `train`: how is an encoder made that hides what was named?"""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from scotoma.cli.asked import write_asked
+from scotoma.cli.commands import command_line
 from scotoma.cli.options import Names, Switch, names, overlay
+from scotoma.runs.run_folder import claim, held
+from scotoma.runs.settings import build, to_dict
+
+if TYPE_CHECKING:
+    from scotoma.data.table import ImageTable
+    from scotoma.presets import Preset
+    from scotoma.training.run import TrainingPlan
+
+KIND = "training"
+ENCODER = "encoder.safetensors"
+TABLES = ("encoder", "images", "classifier", "training", "split")
+# None of these changes a weight.
+_FREE = (
+    "command",
+    "data",
+    "settings.training.evaluate_every",
+    "settings.training.checkpoint_every",
+    "settings.training.on_collapse",
+)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `scotoma train` takes. The tables (in a TOML file only) change single settings of the preset."""
+
+    data: str
+    hide: tuple[str, ...]
+    out: Path
+    keep: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = None
+    preset: str = "small"
+    seed: int = 0
+    anonymous: bool = False
+    overwrite: bool = False
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, Any] = field(default_factory=dict)
+    classifier: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The tables that change the preset."""
+        return {name: table for name in TABLES if (table := getattr(self, name))}
+
+    def command(self, config: Path | None = None) -> str:
+        """The command that asks for this; what is in tables is in `config`."""
+        flags = {
+            "hide": self.hide,
+            "keep": self.keep,
+            "categories": self.categories,
+            "preset": self.preset,
+            "seed": self.seed,
+            "anonymous": self.anonymous,
+            "config": config,
+            "out": self.out,
+        }
+        return command_line("train", [self.data], flags)
 
 
 def train(
@@ -34,7 +97,8 @@ def train(
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
         preset: how large, how long: demo (minutes), small (half an hour), paper (days on a GPU).
-        seed: where random choices come from: the same number gives the same encoder.
+            Default: small.
+        seed: where random choices come from: the same number gives the same encoder. Default: 0.
         out: the folder to write.
         anonymous: leave the names of what is hidden and kept out of the encoder file.
         overwrite: replace an earlier run in OUT.
@@ -52,5 +116,114 @@ def train(
         "overwrite": overwrite,
     }
     values, where = overlay(config, flags)
-    # TODO(lead): preset under `values`, build, claim and hold OUT, train within `resumable(...)`.
-    raise NotImplementedError(f"train: {values} from {where}")
+    options = build(TrainOptions, values, where)
+    encoder = run_training(options, where, config)
+    attack = {"data": options.data, "out": f"{options.out}-attacked"}
+    print(f"Attack it: {command_line('verify', [encoder], attack)}")
+
+
+def run_training(options: TrainOptions, where: str, config: Path | None = None) -> Path:
+    """Train as asked, or go on with what was begun, or find it done.
+
+    Args:
+        options: what is asked.
+        where: what the user calls the source of the options, for messages.
+        config: the TOML file of the options' tables, for the record.
+
+    Returns:
+        The encoder file.
+    """
+    from scotoma.cli.threads import use_cores
+    from scotoma.data.cache import open_images
+    from scotoma.data.tasks import training_tasks
+    from scotoma.presets import load_preset
+    from scotoma.runs.progress import watched
+
+    preset = load_preset(options.preset, options.changes, where)
+    plan = preset.plan(options.hide, options.keep, options.seed)
+    if not options.overwrite and options.out.exists():
+        claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
+    side, channels = preset.images.stored_side, preset.encoder.channels
+    table = open_images(options.data, side, channels, categories=options.categories, progress=watched())
+    training_tasks(
+        options.hide, options.keep, table.categories
+    )  # names are checked before anything is emptied
+    threads = use_cores()
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    with held(options.out):
+        finished = (options.out / ENCODER).exists()
+        free = (
+            (*_FREE, "threads") if finished else _FREE
+        )  # threads change the last bit of what is still to come
+        write_asked(options.out, _asked(options, config, table, preset, threads), free)
+        if finished:
+            print(f"{options.out} holds this run, finished. To train anew give --overwrite.")
+        else:
+            _train(options, table, plan, threads)
+    for line in _in_training(options.out / ENCODER):
+        print(line)
+    return options.out / ENCODER
+
+
+def _asked(
+    options: TrainOptions, config: Path | None, table: "ImageTable", preset: "Preset", threads: int
+) -> dict[str, Any]:
+    settings = to_dict(preset)
+    return {
+        "command": options.command(config),
+        "data": options.data,
+        "images": table.digest(),
+        "categories": list(table.categories),
+        "hide": list(options.hide),
+        "keep": list(options.keep),
+        "seed": options.seed,
+        "anonymous": options.anonymous,
+        "preset": preset.name,
+        "settings": {name: settings[name] for name in TABLES},
+        "threads": threads,
+    }
+
+
+def _train(options: TrainOptions, table: "ImageTable", plan: "TrainingPlan", threads: int) -> None:
+    from scotoma.cli.outline import about, outline
+    from scotoma.runs.progress import watched
+    from scotoma.training.estimate import estimate_seconds
+    from scotoma.training.run import train as train_encoder
+    from scotoma.training.state import last_iteration
+
+    for line in outline(table, plan, threads):
+        print(line)
+    try:
+        begun = last_iteration(options.out)
+        if begun is not None:
+            print(f"Going on from the checkpoint at iteration {begun:,}.")
+        time_left = about(estimate_seconds(table, plan, begun))
+        print(f"This will take {time_left}. Ctrl-C is safe: the same command goes on.", flush=True)
+        train_encoder(table, plan, options.out, anonymous=options.anonymous, progress=watched())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(options)) from None
+
+
+def _how_to_go_on(options: TrainOptions) -> str:
+    from scotoma.training.state import last_iteration
+
+    kept = last_iteration(options.out)
+    command = "The same command" + (" without --overwrite" if options.overwrite else "")
+    if kept is None:
+        return f"{command} starts again: there was no checkpoint yet."
+    return f"{command} goes on from the checkpoint at iteration {kept:,}."
+
+
+def _in_training(path: Path) -> list[str]:
+    from scotoma.encoder_file import load_encoder
+
+    figures = load_encoder(path).card.training
+    signed = [
+        f"{sign}{name} {100 * accuracy:.1f} %"
+        for sign, group in (("-", "hidden"), ("+", "kept"))
+        for name, accuracy in figures[group].items()
+    ]
+    return [
+        f"Encoder: {path}",
+        f"Against the classifiers of training: {', '.join(signed)}. That proves nothing yet.",
+    ]

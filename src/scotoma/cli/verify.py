@@ -1,8 +1,63 @@
 """The verb `verify`: what can be learned from encoded images by somebody who tries?"""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from scotoma.cli.options import Names, Switch, names, overlay
+from scotoma.cli.asked import asked_before, write_asked
+from scotoma.cli.commands import command_line
+from scotoma.cli.options import Names, Switch, names, overlay, resumable
+from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.results import Results
+from scotoma.runs.run_folder import claim, held
+from scotoma.runs.settings import build, to_dict
+
+if TYPE_CHECKING:
+    from scotoma.data.table import ImageTable
+    from scotoma.encoder_file import FrozenEncoder
+    from scotoma.presets import Preset
+    from scotoma.verification.run import VerificationRequest
+
+BaselineName = Literal["identity", "blur"]
+
+KIND = "verification"
+# Where the files lie, and which attacks are asked for: these may differ, attacks are added to what is there.
+_FREE = ("command", "encoder", "data", "preset", "tasks", "baselines")
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What `scotoma verify` takes; None stands for what the encoder file says."""
+
+    encoder: Path
+    data: str
+    out: Path
+    tasks: tuple[str, ...] | None = None
+    baselines: tuple[BaselineName, ...] = ("identity", "blur")
+    hide: tuple[str, ...] | None = None
+    keep: tuple[str, ...] | None = None
+    categories: tuple[str, ...] | None = None
+    preset: str | None = None
+    seed: int = 0
+    overwrite: bool = False
+    verification: Mapping[str, Any] = field(default_factory=dict)
+
+    def command(self, config: Path | None = None) -> str:
+        """The command that asks for this; what is in the table is in `config`."""
+        flags = {
+            "data": self.data,
+            "tasks": self.tasks,
+            "baselines": self.baselines or "none",
+            "hide": self.hide,
+            "keep": self.keep,
+            "categories": self.categories,
+            "preset": self.preset,
+            "seed": self.seed,
+            "config": config,
+            "out": self.out,
+        }
+        return command_line("verify", [self.encoder], flags)
 
 
 def verify(
@@ -11,6 +66,10 @@ def verify(
     data: str | None = None,
     tasks: Names = None,
     baselines: Names = None,
+    hide: Names = None,
+    keep: Names = None,
+    categories: Names = None,
+    preset: str | None = None,
     seed: int | None = None,
     out: Path | None = None,
     overwrite: Switch = None,
@@ -20,7 +79,8 @@ def verify(
 
     Each task is recognising one category among the others; 50 % is guessing. The baselines show what the same
     attack reaches on the original images (identity) and on blurred ones (blur). A finished attack is not run
-    again: Ctrl-C is safe, the same command goes on. Then write the report on OUT with scotoma report.
+    again: Ctrl-C is safe, the same command goes on, and one with more tasks adds them. Then write the report
+    on OUT with scotoma report.
 
     Example: scotoma verify runs/terminal/encoder.safetensors --data photos --out runs/terminal-attacked
 
@@ -28,21 +88,191 @@ def verify(
         encoder: the encoder file (encoder.safetensors).
         data: the images: a folder, or the word fashion-mnist. The same as in training, for the same split.
         tasks: the categories to recognise, with commas. Default: what the encoder hides and keeps.
-        baselines: identity, blur or both, with a comma. Default: both.
-        seed: the number that the attackers' random choices are made from.
+        baselines: identity, blur or both, with a comma; or the word none. Default: both.
+        hide: what an anonymous encoder file hides. Not needed for others.
+        keep: what it keeps, likewise.
+        categories: the categories that take part. Default: those of training, if DATA has them all, else all.
+        preset: whose settings the attackers take: demo, small or paper. Default: the one of training.
+        seed: the number that the attackers' random choices are made from. Default: 0.
         out: the folder to write.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
     """
+    chosen = names(baselines, "--baselines")
     flags = {
         "encoder": encoder,
         "data": data,
         "tasks": names(tasks, "--tasks"),
-        "baselines": names(baselines, "--baselines"),
+        "baselines": () if chosen == ("none",) else chosen,
+        "hide": names(hide, "--hide"),
+        "keep": names(keep, "--keep"),
+        "categories": names(categories, "--categories"),
+        "preset": preset,
         "seed": seed,
         "out": out,
         "overwrite": overwrite,
     }
     values, where = overlay(config, flags)
-    # TODO(lead): build the options, claim and hold OUT, run the suite within `resumable(...)`.
-    raise NotImplementedError(f"verify: {values} from {where}")
+    options = build(VerifyOptions, values, where)
+    results = run_verification(options, where, config)
+    show_results(results)
+    require_sound(results)
+    print(f"Write the report: {command_line('report', [options.out], {})}")
+
+
+def show_results(results: Results) -> None:
+    """The table of a run's cells and its verdict."""
+    from rich.console import Console
+
+    from scotoma.reports.table import results_table
+    from scotoma.reports.verdict import verdict
+
+    console = Console()
+    console.print(results_table(results))
+    console.print(verdict(results), markup=False, highlight=False)
+
+
+def require_sound(results: Results) -> None:
+    """Check that every attack came to an end.
+
+    Raises:
+        ScotomaError: some attacks failed; tells each with its reason.
+    """
+    failed = [cell for cell in results.cells if cell.state == "failed"]
+    if failed:
+        lines = [f"  {cell.encoder}, {cell.task}: {cell.note}" for cell in failed]
+        head = f"{len(failed)} of {len(results.cells)} attacks failed; the same command tries them again:"
+        raise ScotomaError("\n".join([head, *lines]))
+
+
+def run_verification(options: VerifyOptions, where: str, config: Path | None = None) -> Results:
+    """Attack as asked, or go on with what was begun, or find it done.
+
+    Args:
+        options: what is asked.
+        where: what the user calls the source of the options, for messages.
+        config: the TOML file of the options' table, for the record.
+    """
+    from scotoma.cli.threads import use_cores
+    from scotoma.data.tasks import known_names
+    from scotoma.encoder_file import load_encoder
+    from scotoma.runs.progress import watched
+    from scotoma.verification.run import make_plan
+    from scotoma.verification.run import verify as verify_encoder
+
+    encoder = load_encoder(options.encoder)
+    preset = _attackers(options, encoder, where)
+    plan = make_plan(encoder, _request(options), preset.verification)
+    if not options.overwrite and options.out.exists():
+        claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
+    table = _open_images(options, encoder)
+    for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
+        if flag == "tasks" or encoder.card.hide is None:
+            known_names(named, table.categories, flag)
+    workers = use_cores()
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    with held(options.out):
+        options = _with_earlier(options, plan.tasks)
+        command = options.command(config)
+        about = {"digest": encoder.digest, "hide": list(plan.hide), "keep": list(plan.keep)}
+        write_asked(options.out, {"command": command, **about, **_asked(options, table, preset)}, _FREE)
+        if (there := _finished(options)) is not None:
+            print(f"{options.out} holds these attacks, finished. To attack anew give --overwrite.")
+            return there
+        same = "The same command" + (" without --overwrite" if options.overwrite else "")
+        with resumable(f"{same} goes on: finished attacks are kept, one that was running starts again."):
+            return verify_encoder(
+                encoder,
+                table,
+                _request(options),
+                preset.verification,
+                options.out,
+                command=command,
+                workers=workers,
+                progress=watched(),
+            )
+
+
+def _request(options: VerifyOptions) -> "VerificationRequest":
+    from scotoma.verification.run import VerificationRequest
+
+    return VerificationRequest(options.tasks, options.baselines, options.hide, options.keep, options.seed)
+
+
+def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptions:
+    """The options with the attacks that the folder was asked for before, so that its results keep them."""
+    before = asked_before(options.out) or {"tasks": [], "baselines": []}
+    return replace(
+        options,
+        tasks=tuple(dict.fromkeys([*before["tasks"], *tasks])),
+        baselines=tuple(dict.fromkeys([*before["baselines"], *options.baselines])),
+    )
+
+
+def _asked(options: VerifyOptions, table: "ImageTable", preset: "Preset") -> dict[str, Any]:
+    return {
+        "encoder": str(options.encoder),
+        "data": options.data,
+        "images": table.digest(),
+        "categories": list(table.categories),
+        "tasks": list(options.tasks or ()),
+        "baselines": list(options.baselines),
+        "seed": options.seed,
+        "preset": preset.name,
+        "settings": {"verification": to_dict(preset.verification)},
+    }
+
+
+def _finished(options: VerifyOptions) -> Results | None:
+    """The results of the run folder, if they hold every attack that is asked for."""
+    path = options.out / "results.json"
+    if not path.exists():
+        return None
+    results = Results.read(path)
+    there = {(cell.encoder, cell.task) for cell in results.cells if cell.state != "failed"}
+    wanted = {(name, task) for name in (*options.baselines, "encoder") for task in options.tasks or ()}
+    return results if wanted <= there else None
+
+
+def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> "Preset":
+    """The preset whose table [verification] the attackers follow."""
+    from scotoma.presets import load_preset, preset_names
+
+    name = options.preset or encoder.card.training.get("preset")
+    if not name:
+        raise InputError(
+            f"{options.encoder} does not say with which preset it was trained: name the one whose settings "
+            f"the attackers shall take with --preset ({', '.join(preset_names())})."
+        )
+    changes = {"verification": options.verification} if options.verification else {}
+    return load_preset(str(name), changes, where)
+
+
+def _open_images(options: VerifyOptions, encoder: "FrozenEncoder") -> "ImageTable":
+    from scotoma.data.cache import open_images
+    from scotoma.runs.progress import watched
+
+    stored = encoder.card.preprocessing
+    group, trained = options.categories, encoder.card.categories
+    if group is None and trained is not None:
+        missing = sorted(set(trained) - set(_category_names(options.data)))
+        group = None if missing else trained
+        if missing:
+            lacking = f"{options.data} lacks {', '.join(missing)}, which took part in training"
+            print(f"{lacking}: all its categories are used.")
+    if group is None and trained is None:
+        print(
+            f"The encoder file does not name the categories of training: all of {options.data} are used. "
+            "If it were others, name them with --categories."
+        )
+    return open_images(
+        options.data, stored.stored_side, stored.channels, categories=group, progress=watched()
+    )
+
+
+def _category_names(data: str) -> tuple[str, ...]:
+    from scotoma.data.cache import read_arrays
+    from scotoma.data.catalogue import find_images
+
+    catalogue = find_images(data)
+    return catalogue.categories if catalogue.kind == "folders" else read_arrays(catalogue)[2]

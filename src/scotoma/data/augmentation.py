@@ -1,4 +1,6 @@
-"""How does a stored image become the encoder's input? Random scale and crop in training, a centre crop otherwise."""
+"""How does a stored image become the encoder's input? Random scale and crop in training, a centre crop
+otherwise.
+"""
 
 from dataclasses import dataclass
 
@@ -15,9 +17,9 @@ from scotoma.errors import InputError
 class Preprocessing:
     """Images are stored as squares of `stored_side` pixels and enter the encoder as squares of `size` pixels.
 
-    Evaluation cuts the central `size` pixels. Training cuts a square of `size` times a random factor between `scale_low`
-    and `scale_high`, at a random place, and resizes it; `flip` mirrors every other image. A square larger than what is
-    stored repeats the border. Pixels are scaled from 0..255 to -1..1.
+    Evaluation cuts the central `size` pixels. Training cuts a square of `size` times a random factor between
+    `scale_low` and `scale_high`, at a random place, and resizes it; `flip` mirrors every other image. A
+    square larger than what is stored repeats the border. Pixels are scaled from 0..255 to -1..1.
     """
 
     size: int
@@ -38,9 +40,25 @@ class Preprocessing:
                 f"'scale_low' {self.scale_low} and 'scale_high' {self.scale_high}: need 0 < low <= high"
             )
 
+    def require_stored(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Check that images are stored as these settings say; another side would be cropped somewhere else.
+
+        Raises:
+            InputError: another shape or type.
+        """
+        wanted = (self.stored_side, self.stored_side, self.channels)
+        if pixels.shape[1:] != wanted or pixels.dtype != np.uint8:
+            raise InputError(
+                f"the images are {pixels.dtype} of shape {pixels.shape}; this encoder takes uint8 of shape "
+                f"(images, {', '.join(map(str, wanted))})"
+            )
+
 
 def centre_crop(pixels: npt.NDArray[np.uint8], settings: Preprocessing) -> Tensor:
-    """Evaluation input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels) uint8."""
+    """Evaluation input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels)
+    uint8.
+    """
+    settings.require_stored(pixels)
     margin = (settings.stored_side - settings.size) // 2
     inner = pixels[:, margin : margin + settings.size, margin : margin + settings.size]
     return _scaled(inner)
@@ -49,22 +67,23 @@ def centre_crop(pixels: npt.NDArray[np.uint8], settings: Preprocessing) -> Tenso
 def random_crop(
     pixels: npt.NDArray[np.uint8], settings: Preprocessing, draws: npt.NDArray[np.float32]
 ) -> Tensor:
-    """Training input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels) uint8.
+    """Training input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels)
+    uint8.
 
-    `draws` (batch, 4) are uniform in [0, 1): scale, horizontal and vertical place, mirror. Bilinear; the factors are
-    close to 1, so that no low-pass filter is needed.
+    `draws` (batch, 4) are uniform in [0, 1): scale, horizontal and vertical place, mirror. Bilinear; the
+    factors are close to 1, so that no low-pass filter is needed.
     """
+    settings.require_stored(pixels)
     stored, size = settings.stored_side, settings.size
     scale, across, down, mirror = torch.from_numpy(draws).unbind(1)
     side = size * (settings.scale_low + (settings.scale_high - settings.scale_low) * scale)
-    # affine_grid's coordinates: -1 and 1 are the borders of the stored image.
+    # grid_sample's coordinates: -1 and 1 are the borders of the stored image.
     half, room = side / stored, 1 - side / stored
-    theta = torch.zeros(len(pixels), 2, 3)
-    theta[:, 0, 0] = torch.where(mirror < 0.5, -half, half) if settings.flip else half
-    theta[:, 1, 1] = half
-    theta[:, 0, 2] = (2 * across - 1) * room
-    theta[:, 1, 2] = (2 * down - 1) * room
-    grid = F.affine_grid(theta, [len(pixels), settings.channels, size, size], align_corners=False)
+    signed = torch.where(mirror < 0.5, -half, half) if settings.flip else half
+    pixel = (2 * torch.arange(size) + 1) / size - 1
+    grid = torch.empty(len(pixels), size, size, 2)
+    grid[..., 0] = (signed[:, None] * pixel + ((2 * across - 1) * room)[:, None])[:, None, :]
+    grid[..., 1] = (half[:, None] * pixel + ((2 * down - 1) * room)[:, None])[:, :, None]
     return F.grid_sample(_scaled(pixels), grid, padding_mode="border", align_corners=False)
 
 

@@ -1,6 +1,8 @@
-"""Which images make batch t? A pure function of (seed, t), so that a resumed run sees what an uninterrupted one saw."""
+"""Which images make batch t? A pure function of (seed, t), so that a resumed run sees what an uninterrupted
+one saw.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +18,29 @@ Rows = npt.NDArray[np.int64]
 
 
 def generator(seed: int, batch: int) -> np.random.Generator:
-    """The random numbers of batch number `batch`: independent of every other batch and of what was drawn before."""
+    """The random numbers of batch number `batch`: independent of every other batch and of what was drawn
+    before.
+    """
     return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, batch]))
+
+
+def require_every_category(parts: Mapping[str, Rows], categories: Sequence[str]) -> None:
+    """Check that every category occurs in every part; else a figure would mean nothing.
+
+    Args:
+        parts: category of each image, by the name of the part of the split.
+        categories: their names.
+
+    Raises:
+        InputError: names every part and what it lacks.
+    """
+    problems = []
+    for part, labels in parts.items():
+        missing = [categories[index] for index in sorted(set(range(len(categories))) - set(labels.tolist()))]
+        if missing:
+            problems.append(f"the {part} part has no image of {', '.join(missing)}")
+    if problems:
+        raise InputError("too few images: " + "; ".join(problems) + ". Add images, or leave categories out")
 
 
 class BalancedRows:
@@ -33,7 +56,7 @@ class BalancedRows:
         empty = [name for name, found in zip(task.categories, of_category, strict=True) if not len(found)]
         if empty:
             raise InputError(
-                f"too few images: no training image of {', '.join(empty)}; add images, or leave the category out"
+                f"too few images: there is none of {', '.join(empty)}. Add images, or leave categories out"
             )
         self._counts = np.array([len(found) for found in of_category])
         self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]])
@@ -42,7 +65,9 @@ class BalancedRows:
         self._categories_of_class = [np.flatnonzero(classes == index) for index in range(task.classes)]
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[Rows, npt.NDArray[np.int64]]:
-        """`count` rows and their classes; class sizes differ by at most one, and the larger ones change by chance."""
+        """`count` rows and their classes; class sizes differ by at most one, and the larger ones change by
+        chance.
+        """
         classes = (np.arange(count) + random.integers(self.task.classes)) % self.task.classes
         categories = np.empty(count, dtype=np.int64)
         for index, among in enumerate(self._categories_of_class):
@@ -56,8 +81,8 @@ class BalancedRows:
 class Batch:
     """One mini-batch for several heads, to be encoded in one forward pass so that all share its statistics.
 
-    Head i owns the images `i * per_head` to `(i + 1) * per_head` of `images` (batch, channels, height, width);
-    `labels[i]` (per_head,) are their classes.
+    Head i owns the images `i * per_head` to `(i + 1) * per_head` of `images` (batch, channels, height,
+    width); `labels[i]` (per_head,) are their classes.
     """
 
     images: Tensor
@@ -65,14 +90,15 @@ class Batch:
 
     def split(self, codes: Tensor) -> tuple[Tensor, ...]:
         """The heads' shares of something computed for the whole batch."""
-        return codes.split([len(labels) for labels in self.labels])
+        shares: tuple[Tensor, ...] = codes.split([len(labels) for labels in self.labels])
+        return shares
 
 
 class Batches:
     """Augmented training batches of several tasks over the same rows of an image table.
 
-    Each task's share is balanced on its own: half a, half others for a, then half b, half others for b. Population
-    statistics are those of this very mix.
+    Each task's share is balanced on its own: half a, half others for a, then half b, half others for b.
+    Population statistics are those of this very mix.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Which class has an image, for a given question? Tasks name categories; all others of the group are 'other'."""
+"""Which class has an image, for a given question? Tasks name categories, the rest of the group is 'other'."""
 
 import difflib
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from scotoma.errors import InputError
 
 @dataclass(frozen=True)
 class Task:
-    """(N+1)-way classification: class 0 is 'other', class i + 1 is `names[i]`; binary for one name (section 4.1).
+    """(N+1)-way classification: class 0 is 'other', class i + 1 is `names[i]`; binary for one name (section
+    4.1).
 
     `categories` is the group: every category that takes part, in the order of the image table's labels.
     """
@@ -43,7 +44,9 @@ class Task:
         return classes
 
     def category_weights(self) -> npt.NDArray[np.float64]:
-        """Weight of each category in a balanced accuracy: classes count alike, and so do categories within 'other'."""
+        """Weight of each category in a balanced accuracy: classes count alike, and so do categories within
+        'other'.
+        """
         classes = self.classes_of(np.arange(len(self.categories)))
         weights: npt.NDArray[np.float64] = 1.0 / (self.classes * np.bincount(classes)[classes])
         return weights
@@ -71,7 +74,8 @@ def known_names(names: Sequence[str], categories: Sequence[str], where: str) -> 
 def training_tasks(
     hide: Sequence[str], keep: Sequence[str], categories: tuple[str, ...]
 ) -> tuple[list[Task], list[Task]]:
-    """Heads of adversarial training: a binary head for each hidden category, and one (N+1)-way head for N kept ones.
+    """Heads of adversarial training: a binary head for each hidden category, and one (N+1)-way head for N
+    kept ones.
 
     Raises:
         InputError: nothing to hide, an unknown name, or one that is both hidden and kept.
@@ -83,5 +87,10 @@ def training_tasks(
         raise InputError(f"both hidden and kept: {', '.join(both)}; a category can be only one of them")
     known_names(hide, categories, "hide")
     known_names(keep, categories, "keep")
+    if len(hide) == 1 and len(keep) + 1 == len(categories):
+        raise InputError(
+            f"every category but {hide[0]} is kept: what is none of them is {hide[0]}, which cannot be "
+            "hidden then; keep fewer categories, or add one that is neither hidden nor kept"
+        )
     hidden = [Task((name,), categories) for name in hide]
     return hidden, [Task(tuple(keep), categories)] if keep else []

@@ -1,4 +1,6 @@
-"""What does an encoder compare with? The original image and the paper's naive blur, behind the encoder's interface."""
+"""What does an encoder compare with? The original image and the paper's naive blur, behind the encoder's
+interface.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,11 +21,13 @@ class Identity(nn.Module):
 
 
 class Blur(nn.Module):
-    """Box average a little wider than the encoder's receptive field, at the encoder's stride: row 2 of Table 2.
+    """Box average a little wider than the encoder's receptive field, at the encoder's stride: row 2 of Table
+    2.
 
-    The window is 15/14 of the receptive field, centred on what the encoder's outputs are centred on (the paper: 120
-    pixels for a field of 112, stride 8). Windows that reach over the border average the real pixels in them.
-    Images (batch, channels, size, size) to codes (batch, channels, size / stride, size / stride).
+    The window is 15/14 of the receptive field, centred on what the encoder's outputs are centred on (the
+    paper: 120 pixels for a field of 112, stride 8). Windows that reach over the border average the real
+    pixels in them. Images (batch, channels, size, size) to codes (batch, channels, size / stride, size /
+    stride).
     """
 
     def __init__(self, encoder: EncoderSettings) -> None:

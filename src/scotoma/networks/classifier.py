@@ -1,4 +1,6 @@
-"""What tries to read an attribute from encoded images? The classifier of section 3.1, one architecture for all tasks."""
+"""What tries to read an attribute from encoded images? The classifier of section 3.1, one architecture for
+all tasks.
+"""
 
 from dataclasses import dataclass
 
@@ -6,13 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.errors import InputError
-from scotoma.networks.encoder import EncoderSettings
+from scotoma.networks.encoder import EncoderSettings, Pooling
 
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """Stage i has `convolutions[i]` 3x3 convolutions of `widths[i]` channels; a 2x2 pooling separates two stages.
-    A hidden layer of `hidden` units and the logits follow. The same for training and for verification."""
+    """Stage i has `convolutions[i]` 3x3 convolutions of `widths[i]` channels; a 2x2 pooling separates two
+    stages. A hidden layer of `hidden` units and the logits follow. The same for training and for
+    verification.
+    """
 
     convolutions: tuple[int, ...] = (2, 2)
     widths: tuple[int, ...] = (32, 64)
@@ -25,14 +29,16 @@ class ClassifierSettings:
                 f"{len(self.widths)}: give as many of one as of the other, at least one"
             )
         if min(*self.convolutions, *self.widths, self.hidden) < 1:
-            raise InputError("classifier settings: 'convolutions', 'widths' and 'hidden' must all be at least 1")
+            raise InputError(
+                "classifier settings: 'convolutions', 'widths' and 'hidden' must all be at least 1"
+            )
 
 
 class Classifier(nn.Module):
     """Phi of equation (1): codes (batch, channels, height, width) to logits (batch, classes).
 
-    Convolutions with batch normalisation and ReLU, poolings, one hidden layer. Smaller codes than the poolings need
-    are pooled as long as both sides allow it.
+    Convolutions with batch normalisation and ReLU, poolings, one hidden layer. Smaller codes than the
+    poolings need are pooled as long as both sides allow it.
     """
 
     def __init__(self, settings: ClassifierSettings, code_shape: tuple[int, int, int], classes: int) -> None:
@@ -63,9 +69,10 @@ class Classifier(nn.Module):
 
 
 class ImageClassifier(nn.Module):
-    """The attacker on original images: the encoder's own stack of convolutions, with ordinary batch normalisation, in
-    front of the classifier, trained end to end. A classifier made for codes would be weak on whole images, and every
-    encoder would look useful beside it."""
+    """The attacker on original images: the encoder's own stack of convolutions, with ordinary batch
+    normalisation, in front of the classifier, trained end to end. A classifier made for codes would be weak
+    on whole images, and every encoder would look useful beside it.
+    """
 
     def __init__(self, encoder: EncoderSettings, settings: ClassifierSettings, classes: int) -> None:
         super().__init__()
@@ -73,7 +80,7 @@ class ImageClassifier(nn.Module):
         channels = encoder.channels
         for stage, (count, width) in enumerate(zip(encoder.convolutions, encoder.widths, strict=True)):
             if stage:
-                layers.append(nn.MaxPool2d(2))
+                layers.append(Pooling())
             for _ in range(count):
                 layers += convolution_block(channels, width)
                 channels = width

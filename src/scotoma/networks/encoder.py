@@ -1,9 +1,12 @@
-"""What turns an image into an encoded image? A stack of convolutions and poolings that ends in tanh (section 3.1)."""
+"""What turns an image into an encoded image? A stack of convolutions and poolings that ends in tanh (section
+3.1).
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scotoma.errors import InputError
@@ -14,11 +17,12 @@ Normalisation = Literal["location", "location-with-bias", "batch", "none"]
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """The encoder's shape. Stage i has `convolutions[i]` 3x3 convolutions at stride 2**i; a 2x2 pooling separates
-    two stages; every convolution has `widths[i]` output channels, but the very last one has `code_channels`.
+    """The encoder's shape. Stage i has `convolutions[i]` 3x3 convolutions at stride 2**i; a 2x2 pooling
+    separates two stages; every convolution has `widths[i]` output channels, but the very last one has
+    `code_channels`.
 
-    `normalisation` follows every convolution but the last; `output_normalisation` stands before the final tanh (the
-    unit variance constraint of section 3.1). 'location' is the paper's proposal for both.
+    `normalisation` follows every convolution but the last; `output_normalisation` stands before the final
+    tanh (the unit variance constraint of section 3.1). 'location' is the paper's proposal for both.
     """
 
     size: int
@@ -37,16 +41,19 @@ class EncoderSettings:
                 f"'convolutions' has {len(self.convolutions)} stages and 'widths' {len(self.widths)}: "
                 "give as many of one as of the other, at least one"
             )
-        elif min(*self.convolutions, *self.widths, self.code_channels, 1 << 30) < 1:
+        elif min(*self.convolutions, *self.widths, self.code_channels) < 1:
             problems.append("'convolutions', 'widths' and 'code_channels' must all be at least 1")
         elif self.size < self.stride or self.size % self.stride:
             low = max(self.size // self.stride, 1) * self.stride
             problems.append(
-                f"an image side of {self.size} pixels is not divisible by the encoder's stride of {self.stride} "
-                f"({len(self.convolutions) - 1} poolings): the nearest sizes are {low} and {low + self.stride}"
+                f"an image side of {self.size} pixels is not divisible by the encoder's stride of "
+                f"{self.stride} ({len(self.convolutions) - 1} poolings): "
+                f"the nearest sizes are {low} and {low + self.stride}"
             )
         if self.channels not in (1, 3):
             problems.append(f"'channels' is {self.channels}: images have 1 (gray) or 3 (RGB)")
+        if not self.eps > 0:
+            problems.append(f"'eps' is {self.eps}: must be above 0")
         if problems:
             raise InputError("encoder settings: " + "; ".join(problems))
 
@@ -72,11 +79,12 @@ class EncoderSettings:
 
 
 class Encoder(nn.Module):
-    """E of equation (1): images (batch, channels, size, size) in [-1, 1] to codes (batch, code channels, h, w) in (-1, 1).
+    """E of equation (1): images (batch, channels, size, size) in [-1, 1] to codes (batch, code channels, h,
+    w) in (-1, 1).
 
-    Convolutions have no bias, their padded border is zero; with per-location normalisation after each of them no
-    layer can become constant over images. In evaluation mode the population statistics are used, so that the code of
-    an image depends on that image alone.
+    Convolutions have no bias, their padded border is zero; with per-location normalisation after each of them
+    no layer can become constant over images. In evaluation mode the population statistics are used, so that
+    the code of an image depends on that image alone.
     """
 
     def __init__(self, settings: EncoderSettings) -> None:
@@ -93,7 +101,9 @@ class Encoder(nn.Module):
         return torch.tanh(self.before_tanh(images).float())
 
     def before_tanh(self, images: Tensor) -> Tensor:
-        """Normalised output of the last convolution: zero mean, unit variance over the population at every location."""
+        """Normalised output of the last convolution: zero mean, unit variance over the population at every
+        location.
+        """
         output: Tensor = self.output(self.raw(images))
         return output
 
@@ -105,6 +115,19 @@ class Encoder(nn.Module):
     def normalisations(self) -> list[nn.Module]:
         """The normalisation layers in the order in which data passes them."""
         return [module for module in self.modules() if isinstance(module, LocationNorm | ChannelNorm)]
+
+
+class Pooling(nn.Module):
+    """Maximum of each 2x2 block: (batch, channels, height, width) to half of both sides, which are even."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool; the values are those of nn.MaxPool2d(2)."""
+        if torch.is_grad_enabled() and x.requires_grad:
+            return F.max_pool2d(x, 2)
+        # max_pool2d also notes where each maximum was. Where no gradient will ask for that, this is six times
+        # as fast in channels_last.
+        rows = torch.maximum(x[..., ::2], x[..., 1::2])
+        return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
 def _normalisation(kind: Normalisation, channels: int, side: int, eps: float) -> nn.Module:
@@ -130,11 +153,10 @@ def _features(settings: EncoderSettings) -> nn.Sequential:
     for stage, width in outputs:
         if stage != previous_stage:
             # ReLU commutes with the maximum: pooling first gives the same values for a quarter of the work.
-            layers.insert(len(layers) - 1, nn.MaxPool2d(2))
+            layers.insert(len(layers) - 1, Pooling())
         convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         side = settings.size // 2**stage
         layers += [convolution, _normalisation(settings.normalisation, width, side, settings.eps), nn.ReLU()]
         previous_stage, channels = stage, width
     return nn.Sequential(*layers[:-2])
-

@@ -1,4 +1,6 @@
-"""How is the encoder kept from collapsing to a constant? Per-location normalisation (section 3.2 of the paper)."""
+"""How is the encoder kept from collapsing to a constant? Per-location normalisation (section 3.2 of the
+paper).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +12,10 @@ class LocationNorm(nn.Module):
 
         y[b, c, i, j] = (x[b, c, i, j] - mean[c, i, j]) / sqrt(variance[c, i, j] + eps)
 
-    Training mode takes mean and (biased) variance over the batch and follows them in the buffers `mean` and
-    `variance`; evaluation mode uses the buffers, the population statistics. There is no learnable scale or bias,
-    unless `bias` asks for one value per channel *after* the normalisation: the ablation of section 4.2
-    (in front of it, a bias would be cancelled).
+    Training mode takes mean and (biased) variance over the batch and follows mean and unbiased variance in
+    the buffers `mean` and `variance`; evaluation mode uses the buffers, the population statistics. There is
+    no learnable scale or bias, unless `bias` asks for one value per channel *after* the normalisation: the
+    ablation of section 4.2 (in front of it, a bias would be cancelled).
 
     Shapes: input and output (batch, channels, height, width), either memory format.
 
@@ -40,7 +42,8 @@ class LocationNorm(nn.Module):
         super().__init__()
         self.eps = eps
         self.momentum = momentum
-        # (height, width, channels), the order in which channels_last activations lie in memory: flattening is a view.
+        # (height, width, channels), the order in which channels_last activations lie in memory: flattening is
+        # a view.
         self.register_buffer("mean", torch.zeros(height, width, channels))
         self.register_buffer("variance", torch.ones(height, width, channels))
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
@@ -48,10 +51,10 @@ class LocationNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (batch, channels, height, width)."""
         last = x.permute(0, 2, 3, 1)
-        # F.batch_norm on the flattened activations treats every location as a feature of its own; written out with
-        # mean and variance it costs five times as much.
+        # F.batch_norm on the flattened activations treats every location as a feature of its own; written out
+        # with mean and variance it costs five times as much.
         y = F.batch_norm(
-            last.reshape(x.shape[0], -1),
+            last.flatten(1),
             self.mean.view(-1),
             self.variance.view(-1),
             training=self.training,
@@ -62,6 +65,7 @@ class LocationNorm(nn.Module):
         return y if self.bias is None else y + self.bias.to(y.dtype).view(1, -1, 1, 1)
 
     def extra_repr(self) -> str:
+        """Size and settings, for printing."""
         height, width, channels = self.mean.shape
         return f"{channels}, {height}, {width}, eps={self.eps}, bias={self.bias is not None}"
 
@@ -69,8 +73,8 @@ class LocationNorm(nn.Module):
 class ChannelNorm(nn.BatchNorm2d):
     """Ordinary batch normalisation without scale and bias: the 'batch' row of the normalisation study.
 
-    Statistics are taken over batch, rows and columns, which lets the encoder be constant over images but different
-    over locations; the paper shows that it then collapses.
+    Statistics are taken over batch, rows and columns, which lets the encoder be constant over images but
+    different over locations; the paper shows that it then collapses.
     """
 
     def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.02) -> None:

@@ -1,6 +1,9 @@
-"""What are the encoder's population statistics? Those of each layer's inputs when the encoder runs as it is shipped."""
+"""What are the encoder's population statistics? Those of each layer's inputs when the encoder runs as it is
+shipped.
+"""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +20,10 @@ class _LayerReached(Exception):
 def set_population_statistics(encoder: Encoder, images: Callable[[], Iterable[Tensor]]) -> None:
     """Give every normalisation layer the exact mean and biased variance of its inputs over `images`.
 
-    Layer by layer in the order of the data, in evaluation mode, so that each layer is measured behind layers that
-    already use their own population statistics. (Averages of batch statistics, which training keeps for its own
-    figures, belong to layers behind *batch*-normalised ones; over a deep stack the difference adds up.)
+    Layer by layer in the order of the data, in evaluation mode, so that each layer is measured behind layers
+    that already use their own population statistics. (Averages of batch statistics, which training keeps for
+    its own figures, belong to layers behind *batch*-normalised ones; over a deep stack the difference adds
+    up.)
 
     Args:
         encoder: is left in evaluation mode.
@@ -39,13 +43,11 @@ def set_population_statistics(encoder: Encoder, images: Callable[[], Iterable[Te
             layer.running_mean.copy_(channel_mean)
 
 
-def _moments_of_inputs(
-    encoder: Encoder, layer: nn.Module, images: Iterable[Tensor]
-) -> tuple[Tensor, Tensor]:
+def _moments_of_inputs(encoder: Encoder, layer: nn.Module, images: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and biased variance over the images, each (height, width, channels), of what reaches `layer`.
 
-    Chan, Golub and LeVeque's pairwise update in double precision: sums of squares would lose a tiny variance beside a
-    large mean.
+    Chan, Golub and LeVeque's pairwise update in double precision: sums of squares would lose a tiny variance
+    beside a large mean.
     """
     count = 0
     mean = torch.zeros(())
@@ -65,10 +67,8 @@ def _moments_of_inputs(
     hook = layer.register_forward_pre_hook(measure)
     try:
         for batch in images:
-            try:
+            with suppress(_LayerReached):
                 encoder(batch)
-            except _LayerReached:
-                pass
     finally:
         hook.remove()
     return mean, squares / count

@@ -66,7 +66,7 @@ def attack_curves(results: Results, only: Sequence[str] | None = None) -> bytes:
             _panel(_axes(figure, rows, columns, index, _margin(results)), results, task)
         drawn = io.StringIO()
         nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
-        canvas.print_svg(drawn, metadata=nothing)  # type: ignore[no-untyped-call]
+        canvas.print_svg(drawn, metadata=nothing)
     return _adapted(drawn.getvalue()).encode()
 
 

@@ -25,9 +25,30 @@ class Finding:
     cell: Cell | None
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What a cell measured: accuracies, and the ends of the test accuracy's interval."""
+
+    validation: float
+    test: float
+    low: float
+    high: float
+
+
+def figures(cell: Cell | None) -> Figures | None:
+    """The figures of a cell; None where there is no cell, or its attack failed."""
+    if cell is None or cell.state == "failed":
+        return None
+    found = (cell.val_accuracy, cell.test_accuracy, cell.test_low, cell.test_high)
+    known = [each for each in found if each is not None]
+    return Figures(*known) if len(known) == len(found) else None
+
+
 def tasks(results: Results) -> tuple[str, ...]:
     """All tasks: hidden ones first, then kept ones, then the others as attacked."""
-    named = [task for each in results.encoders for role in ("hide", "keep") for task in _named(each, role)]
+    named = [
+        task for each in results.encoders for role in ("hide", "keep") for task in _named(each, role) or ()
+    ]
     attacked = [cell.task for cell in results.cells]
     return tuple(dict.fromkeys([*results.hide, *results.keep, *named, *attacked]))
 
@@ -42,10 +63,11 @@ def role(results: Results, encoder: EncoderSummary, task: str) -> Role:
     for cell in results.cells:
         if (cell.encoder, cell.task) == (encoder.name, task):
             return cell.role
-    for meant in ("hide", "keep"):
-        if task in (_named(encoder, meant) or getattr(results, meant)):
-            return "hide" if meant == "hide" else "keep"
-    return "other"
+    if task in (results.hide if (named := _named(encoder, "hide")) is None else named):
+        return "hide"
+    return (
+        "keep" if task in (results.keep if (named := _named(encoder, "keep")) is None else named) else "other"
+    )
 
 
 def shared_role(results: Results, task: str) -> Role | None:
@@ -67,7 +89,7 @@ def headline(results: Results, encoder: str, task: str) -> Cell | None:
     A failed attacker stands only where there is no other; None when nothing attacked.
     """
     cells = _cells(results, encoder, task)
-    return _strongest([cell for cell in cells if cell.state != "failed"] or cells)
+    return _strongest([cell for cell in cells if figures(cell)] or cells)
 
 
 def reference(results: Results, task: str) -> Cell | None:
@@ -75,13 +97,14 @@ def reference(results: Results, task: str) -> Cell | None:
     for encoder in results.encoders:
         if encoder.kind == "identity":
             cell = headline(results, encoder.name, task)
-            return cell if cell is not None and cell.state != "failed" else None
+            return cell if figures(cell) else None
     return None
 
 
 def is_above_floor(cell: Cell) -> bool:
     """Whether an attacker found more than the kept labels tell: its interval lies above the floor."""
-    return cell.state != "failed" and cell.test_low > cell.floor
+    found = figures(cell)
+    return found is not None and found.low > cell.floor
 
 
 def examine(results: Results, encoder: str, task: str) -> Finding:
@@ -95,8 +118,8 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
         return Finding(task, "leaks", leaking)
     if rising := _strongest([cell for cell in cells if cell.state == "inconclusive"]):
         return Finding(task, "inconclusive", rising)
-    if failed := _strongest([cell for cell in cells if cell.state == "failed"]):
-        return Finding(task, "failed", failed)
+    if failed := [cell for cell in cells if figures(cell) is None]:
+        return Finding(task, "failed", failed[0])
     return Finding(task, "no leak" if cells else "missing", _strongest(cells))
 
 
@@ -110,16 +133,21 @@ def overall(results: Results, encoder: EncoderSummary) -> Overall:
     return "no leak" if outcomes == {"no leak"} else "inconclusive"
 
 
-def in_training_accuracy(encoder: EncoderSummary, task: str) -> float | None:
+def in_training_accuracy(results: Results, encoder: EncoderSummary, task: str) -> float | None:
     """Validation accuracy of the adversary of the encoder's own training, where it is recorded."""
     hidden: Any = encoder.training.get("hidden")
-    value = hidden.get(task) if isinstance(hidden, Mapping) else None
+    if not isinstance(hidden, Mapping):
+        return None
+    # An anonymous encoder names no task: where it hid one, it is this one.
+    is_only = with_role(results, encoder, "hide") == (task,) and len(hidden) == 1
+    value = next(iter(hidden.values())) if is_only else hidden.get(task)
     return float(value) if isinstance(value, int | float) else None
 
 
-def _named(encoder: EncoderSummary, meant: str) -> tuple[str, ...]:
-    named: Any = encoder.training.get(meant, ())
-    return tuple(str(task) for task in named) if isinstance(named, list | tuple) else ()
+def _named(encoder: EncoderSummary, meant: Literal["hide", "keep"]) -> tuple[str, ...] | None:
+    """What an encoder's training was to hide or to keep; None when that is not recorded."""
+    named: Any = encoder.training.get(meant)
+    return tuple(str(task) for task in named) if isinstance(named, list | tuple) else None
 
 
 def _cells(results: Results, encoder: str, task: str) -> list[Cell]:
@@ -127,4 +155,9 @@ def _cells(results: Results, encoder: str, task: str) -> list[Cell]:
 
 
 def _strongest(cells: list[Cell]) -> Cell | None:
-    return max(cells, key=lambda cell: cell.val_accuracy) if cells else None
+    return max(cells, key=_on_validation) if cells else None
+
+
+def _on_validation(cell: Cell) -> float:
+    found = figures(cell)
+    return found.validation if found else 0.0

@@ -54,7 +54,7 @@ def read_gallery(path: Path) -> Gallery:
         InputError: the file is missing, is broken, or lacks the originals or the categories.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None

@@ -6,8 +6,10 @@ One HTML file with everything in it: no script, no link, no font from elsewhere.
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,6 +20,7 @@ from scotoma.reports.done import spent, what_was_done
 from scotoma.reports.findings import (
     Outcome,
     examine,
+    figures,
     headline,
     in_training_accuracy,
     judged,
@@ -85,6 +88,7 @@ def render(results: Results, gallery: Path) -> str:
         InputError: the gallery is broken.
     """
     counts = [cell.counts for cell in results.cells]
+    names = [each.name for each in judged(results) or results.encoders]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -107,10 +111,17 @@ def render(results: Results, gallery: Path) -> str:
         curves=[(task, _inline(results, task)) for task in tasks(results) if _has_curve(results, task)],
         gallery=_gallery(results, gallery) if gallery.is_file() else None,
         groups=what_was_done(results),
-        attackers=sorted({cell.attacker for cell in results.cells}),
+        attackers=sorted({cell.attacker for cell in results.cells if cell.encoder in names}),
         tested=max((each.test_positive + each.test_negative for each in counts), default=0),
         has_identity=any(each.kind == "identity" for each in results.encoders),
+        other_data=_recorded(results, "same_as_training") is False,
     )
+
+
+def _recorded(results: Results, key: str) -> object:
+    """What the run records of its data under a key; None where it does not."""
+    data: Any = results.run.get("data")
+    return data.get(key) if isinstance(data, Mapping) else None
 
 
 def _asked(results: Results, wanted: Role) -> list[str]:
@@ -157,9 +168,10 @@ def _table_cell(results: Results, encoder: EncoderSummary, task: str) -> _TableC
     meant = role(results, encoder, task) if encoder in judged(results) else "other"
     outcome = examine(results, encoder.name, task).outcome if meant == "hide" else None
     signed = meant != "other" and shared_role(results, task) is None
-    if cell is None or cell.state == "failed":
+    found = figures(cell)
+    if cell is None or found is None:
         return _TableCell(cell, meant, outcome, signed)
-    left, right = _position(cell.test_low), _position(cell.test_high)
+    left, right = _position(found.low), _position(found.high)
     return _TableCell(cell, meant, outcome, signed, left, round(right - left, 2), _position(cell.floor))
 
 
@@ -172,16 +184,17 @@ def _gaps(results: Results) -> list[str]:
     sentences = []
     for encoder in judged(results):
         for task in with_role(results, encoder, "hide"):
-            before, cell = in_training_accuracy(encoder, task), headline(results, encoder.name, task)
-            if before is None or cell is None or cell.state == "failed":
+            before = in_training_accuracy(results, encoder, task)
+            found = figures(headline(results, encoder.name, task))
+            if before is None or found is None:
                 continue
             # Of the rounded figures, so that a reader who subtracts them agrees.
-            gap = round(round(100 * cell.val_accuracy, 1) - round(100 * before, 1), 1)
+            gap = round(round(100 * found.validation, 1) - round(100 * before, 1), 1)
             points = f"{abs(gap):.1f} points {'more' if gap > 0 else 'less'}" if gap else "no difference"
             sentences.append(
                 f"The adversary that `{encoder.name}` was trained against told `{task}` apart in "
                 f"{percent(before)} % of validation images; a fresh attacker on the finished encoder does so "
-                f"in {percent(cell.val_accuracy)} %: {points}."
+                f"in {percent(found.validation)} %: {points}."
             )
     return sentences
 

@@ -4,9 +4,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from scotoma.reports.findings import examine, headline, judged, role, shared_role, tasks
+from scotoma.reports.findings import examine, figures, headline, judged, role, shared_role, tasks
 from scotoma.reports.verdict import percent
-from scotoma.runs.results import Cell, EncoderSummary, Results, Role
+from scotoma.runs.results import EncoderSummary, Results, Role
 
 SIGNS: dict[Role, str] = {"hide": "-", "keep": "+", "other": ""}
 COLOURS: dict[Role, str] = {"hide": "red", "keep": "green", "other": ""}
@@ -50,10 +50,11 @@ def _cell(results: Results, encoder: EncoderSummary, task: str) -> Group | Text:
     mark = f"({SIGNS[meant]}) " if meant != "other" and shared_role(results, task) is None else ""
     if cell is None:
         return Text(f"{mark}missing", style="bold yellow")
-    if cell.state == "failed":
+    if (found := figures(cell)) is None:
         return Text(f"{mark}failed", style="bold yellow")
+    accuracy = f"{percent(found.test)} [{percent(found.low)}, {percent(found.high)}]"
     lines = [
-        Text(f"{mark}{figures(cell)}", style=COLOURS[meant]),
+        Text(f"{mark}{accuracy}", style=COLOURS[meant]),
         Text(f"floor {percent(cell.floor)}", style="dim"),
     ]
     if meant == "hide" and (said := _OUTCOMES.get(examine(results, encoder.name, task).outcome)):
@@ -61,8 +62,3 @@ def _cell(results: Results, encoder: EncoderSummary, task: str) -> Group | Text:
     if cell.state == "inconclusive":
         lines.append(Text("inconclusive: still rising", style="bold yellow"))
     return Group(*lines)
-
-
-def figures(cell: Cell) -> str:
-    """Accuracy and interval in percent: "66.0 [63.6, 68.3]"."""
-    return f"{percent(cell.test_accuracy)} [{percent(cell.test_low)}, {percent(cell.test_high)}]"

@@ -6,8 +6,10 @@ found* needs every attacker on a hidden task to be done and none above it; all e
 
 from scotoma.reports.findings import (
     CHANCE,
+    Figures,
     Finding,
     examine,
+    figures,
     headline,
     judged,
     reference,
@@ -57,56 +59,61 @@ def _sentence(clauses: list[str]) -> str:
 
 
 def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> str:
-    task, cell = f"`{finding.task}`", finding.cell
+    task, cell, found = f"`{finding.task}`", finding.cell, figures(finding.cell)
     if cell is None:
         return f"whether {task} leaks is open: it was not attacked"
-    if finding.outcome == "failed":
+    if found is None or finding.outcome == "failed":
         return f"whether {task} leaks is open: an attack on it failed"
-    figures = f"{_figures(cell, kept, explained)}{_against(results, finding.task, 'the original images')}"
-    finds = f"a fresh attacker finds out whether an encoded image shows it in {figures}"
+    cases = f"{percent(found.test)} % of cases ({_interval(found)}; {_floor(cell, kept, explained)})"
+    cases += _against(results, finding.task, "the original images")
+    finds = f"a fresh attacker finds out whether an encoded image shows it in {cases}"
     if finding.outcome == "leaks":
         rising = ", and it was still improving when its budget ended" if cell.state == "inconclusive" else ""
         return f"{task} still leaks: {finds}{rising}"
     if finding.outcome == "no leak":
         return f"no leak of {task} was found: {finds}"
     rising = "a fresh attacker was still improving when its budget ended, right in"
-    return f"whether {task} leaks is open: {rising} {figures}"
+    return f"whether {task} leaks is open: {rising} {cases}"
 
 
-def _figures(cell: Cell, kept: int, explained: bool) -> str:
-    interval = f"95 % interval {percent(cell.test_low)} to {percent(cell.test_high)}"
+def _interval(found: Figures) -> str:
+    return f"95 % interval {percent(found.low)} to {percent(found.high)}"
+
+
+def _floor(cell: Cell, kept: int, explained: bool) -> str:
     if not explained:
-        return f"{percent(cell.test_accuracy)} % of cases ({interval}; floor {percent(cell.floor)} %)"
-    meaning = "50 % is guessing"
-    if percent(cell.floor) != percent(CHANCE):
-        labels = "label" if kept == 1 else "labels"
-        meaning += f", {percent(cell.floor)} % is what knowing only the kept {labels} gives"
-    return f"{percent(cell.test_accuracy)} % of cases ({interval}; {meaning})"
+        return f"floor {percent(cell.floor)} %"
+    if percent(cell.floor) == percent(CHANCE):
+        return "50 % is guessing"
+    labels = "label" if kept == 1 else "labels"
+    return f"50 % is guessing, {percent(cell.floor)} % is what knowing only the kept {labels} gives"
 
 
 def _kept(results: Results, encoder: EncoderSummary, task: str) -> str:
-    cell, name = headline(results, encoder.name, task), f"`{task}`"
-    if cell is None or cell.state == "failed":
+    name = f"`{task}`"
+    cell = headline(results, encoder.name, task)
+    found = figures(cell)
+    if cell is None or found is None:
         why = "it was not tested" if cell is None else "the test failed"
         return f"whether {name} can still be recognised is open: {why}"
     against = _against(results, task, "originals")
-    if cell.test_low > CHANCE:
-        original = reference(results, task)
-        worse = original is not None and cell.test_high < original.test_low
+    if found.low > CHANCE:
+        original = figures(reference(results, task))
+        worse = original is not None and found.high < original.low
         how = ", but less well than before: in" if worse else " in"
         least = "at least " if cell.state == "inconclusive" else ""
-        return f"{name} can still be recognised{how} {least}{percent(cell.test_accuracy)} % of cases{against}"
-    interval = f"95 % interval {percent(cell.test_low)} to {percent(cell.test_high)}; 50 % is guessing"
-    figures = f"{percent(cell.test_accuracy)} % of cases ({interval}){against}"
+        return f"{name} can still be recognised{how} {least}{percent(found.test)} % of cases{against}"
+    cases = f"{percent(found.test)} % of cases ({_interval(found)}; 50 % is guessing){against}"
     if cell.state == "inconclusive":
         rising = "a fresh classifier was still improving when its budget ended, right in"
-        return f"whether {name} can still be recognised is open: {rising} {figures}"
-    return f"{name} can no longer be recognised: a fresh classifier is right in {figures}"
+        return f"whether {name} can still be recognised is open: {rising} {cases}"
+    return f"{name} can no longer be recognised: a fresh classifier is right in {cases}"
 
 
 def _against(results: Results, task: str, what: str) -> str:
     cell = reference(results, task)
-    if cell is None:
+    found = figures(cell)
+    if cell is None or found is None:
         return ""
     least = "at least " if cell.state == "inconclusive" else ""
-    return f", against {least}{percent(cell.test_accuracy)} % on {what}"
+    return f", against {least}{percent(found.test)} % on {what}"

@@ -1,9 +1,10 @@
 """What did an attack on an encoder find, and how is it written down?
 
-`results.json` of a verification run is a `Results`; `schema/results.schema.json` beside this module is its
-published schema. Accuracies are balanced: every class, and within 'other' every category, counts alike; 0.5 is chance.
+`results.json` of a verification run is a `Results`; `results.schema.json` beside this module is its published
+schema. Accuracies are balanced: every class, and within 'other' every category, counts alike; 0.5 is chance.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Counts:
-    """Images of one task, by part and class; training images are sampled afresh so that classes are balanced."""
+    """Images of one task, by part and class; training samples them afresh so that classes are balanced."""
 
     train_positive: int
     train_negative: int
@@ -50,7 +51,8 @@ class Cell:
     in expectation a lower bound of the mutual information between code and attribute, equation (2).
     `test_low` and `test_high` bound the 95 % confidence interval of `test_accuracy`.
     A failed attack (see `note`) has no figures: they are None, as they are never invented.
-    `inconclusive` means that validation was still rising at the budget's end: it may support *leaks*, never *no leak*.
+    `inconclusive` means that validation was still rising at the budget's end: it may support *leaks*, never
+    *no leak*.
     """
 
     encoder: str
@@ -74,6 +76,9 @@ class Cell:
     settings: Mapping[str, Any]
     note: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", _as_written(self.settings))
+
 
 @dataclass(frozen=True)
 class EncoderSummary:
@@ -89,11 +94,15 @@ class EncoderSummary:
     code_shape: tuple[int, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "training", _as_written(self.training))
+
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a verification run found. `run` holds data (source, images, categories, digest, split counts, same
-    data as in training), settings, seed, command, hardware, versions, seconds, started (UTC)."""
+    """Everything a verification run found. `run` holds data (source, images, categories, digest, split
+    counts, same data as in training), settings, seed, command, hardware, versions, seconds, started (UTC).
+    """
 
     run: Mapping[str, Any]
     hide: tuple[str, ...]
@@ -102,6 +111,9 @@ class Results:
     cells: tuple[Cell, ...]
     format: str = FORMAT
     version: int = VERSION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run", _as_written(self.run))
 
     def write(self, path: Path) -> None:
         """Write atomically as JSON."""
@@ -115,3 +127,9 @@ class Results:
             InputError: the file is missing, broken or of another version.
         """
         return build(Results, read_json(path, FORMAT, VERSION), str(path))
+
+
+def _as_written(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A free table as JSON gives it back (tuples become lists): what is read equals what was written."""
+    written: dict[str, Any] = json.loads(json.dumps(dict(table)))
+    return written

@@ -1,5 +1,6 @@
 """How is an encoder trained against its attackers? THE loop of section 3.2: alternating updates."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,13 @@ from scotoma.training.settings import TrainingSettings
 
 @dataclass
 class Game:
-    """The two sides and their optimisers. The first `hidden` classifiers are the encoder's adversaries, the others
-    its collaborators; `iteration` counts from -warm_up, so that 0 is the encoder's first update."""
+    """The two sides and their optimisers. The first `hidden` classifiers are the encoder's adversaries, the
+    others its collaborators; `iteration` counts from -warm_up, so that 0 is the encoder's first update.
+    `average` is the running average of the encoder's weights, which is what is shipped.
+    """
 
     encoder: Encoder
+    average: Encoder
     classifiers: Sequence[nn.Module]
     hidden: int
     encoder_optimiser: torch.optim.Optimizer
@@ -33,6 +37,7 @@ def start_game(
     parameters = [parameter for classifier in classifiers for parameter in classifier.parameters()]
     return Game(
         encoder,
+        copy.deepcopy(encoder).eval().requires_grad_(False),
         classifiers,
         hidden,
         torch.optim.Adam(encoder.parameters(), lr=settings.encoder_rate, fused=True),
@@ -47,7 +52,9 @@ def play(
     settings: TrainingSettings,
     after_iteration: Callable[[Game, Tensor], None],
 ) -> None:
-    """Train until `settings.iterations`; `after_iteration` is told the losses (encoder, then each classifier)."""
+    """Train until `settings.iterations`; `after_iteration` is told the losses (encoder, then each
+    classifier).
+    """
     while game.iteration < settings.iterations:
         if game.iteration < 0:
             losses = update_classifiers(
@@ -64,20 +71,22 @@ def play(
 
 
 def update_classifiers(game: Game, batch: Batch, settings: TrainingSettings) -> Tensor:
-    """One step of every classifier on the true labels; no gradient reaches the encoder. Returns their losses."""
+    """One step of every classifier on the true labels, no gradient to the encoder. Returns their losses."""
     with mixed_precision(settings):
         with torch.no_grad():
             codes = game.encoder(batch.images)
         logits = _logits(game, batch, codes)
     losses = torch.stack([cross_entropy(*pair) for pair in zip(logits, batch.labels, strict=True)])
     game.classifier_optimiser.zero_grad()
-    losses.sum().backward()  # type: ignore[no-untyped-call]
+    losses.sum().backward()
     game.classifier_optimiser.step()
     return losses.detach()
 
 
 def update_encoder(game: Game, batch: Batch, settings: TrainingSettings) -> Tensor:
-    """One step of the encoder, equation (4), against the hidden classifiers and with the kept ones. Returns its loss."""
+    """One step of the encoder, equation (4), against the hidden classifiers and with the kept ones. Returns
+    its loss.
+    """
     objective = OBJECTIVES[settings.objective]
     for group in game.encoder_optimiser.param_groups:
         group["lr"] = encoder_rate(settings, game.iteration)
@@ -91,18 +100,31 @@ def update_encoder(game: Game, batch: Batch, settings: TrainingSettings) -> Tens
     )
     game.encoder_optimiser.zero_grad()
     # The classifiers stand still: their gradients are neither wanted nor computed.
-    loss.backward(inputs=list(game.encoder.parameters()))  # type: ignore[no-untyped-call]
+    loss.backward(inputs=list(game.encoder.parameters()))
     game.encoder_optimiser.step()
+    update_average(game, settings)
     return loss.detach()
 
 
+@torch.no_grad()
+def update_average(game: Game, settings: TrainingSettings) -> None:
+    """Move the average a little towards the encoder's weights: average = a average + (1 - a) weights.
+
+    The two sides circle around their equilibrium: an encoder hides by moving as much as by removing, and a
+    fresh attacker finds what was only moved. The centre of the circle has nothing to move away from (Yazici
+    et al., ICLR 2019, for GANs). Not in the paper; `encoder_average = 0` ships the last weights, as there.
+    The decay a rises to its value, so that the random first weights are forgotten.
+    """
+    decay = min(settings.encoder_average, (game.iteration + 1) / (game.iteration + 3))
+    for average, weights in zip(game.average.parameters(), game.encoder.parameters(), strict=True):
+        average.lerp_(weights, 1 - decay)
+
+
 def mixed_precision(settings: TrainingSettings) -> torch.autocast:
-    """Convolutions in bf16 where that is asked for; normalisation statistics, losses and weights stay fp32."""
+    """Convolutions in bf16 where that is asked for; statistics, losses and weights stay fp32."""
     return torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16")
 
 
 def _logits(game: Game, batch: Batch, codes: Tensor) -> list[Tensor]:
     shares = batch.split(codes)
-    return [
-        classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)
-    ]
+    return [classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)]

@@ -20,8 +20,8 @@ class Collapse:
 
     dead: the last convolution's variance is below eps, so that normalisation cannot restore it.
     low_variance: variance below .5 after normalisation, the figure of section 4.2.
-    low_deviation: standard deviation below .3 after the tanh, where the quieter collapse shows: unit variance met by
-        rare outliers while nearly all images share one value.
+    low_deviation: standard deviation below .3 after the tanh, where the quieter collapse shows: unit variance
+        met by rare outliers while nearly all images share one value.
     deviation: mean standard deviation after the tanh.
     """
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.data.sampling import Batches
+from scotoma.data.sampling import Batches, require_every_category
 from scotoma.data.splits import Split, split
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, training_tasks
-from scotoma.encoder_file import Card, SplitRecipe, encode_pixels, save_encoder
-from scotoma.errors import InputError, TrainingStopped
+from scotoma.encoder_file import Card, SplitRecipe, encode_pixels, load_encoder, save_encoder
+from scotoma.errors import TrainingStopped
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
 from scotoma.networks.classifier import Classifier, ClassifierSettings
 from scotoma.networks.encoder import Encoder, EncoderSettings
@@ -30,7 +30,7 @@ from scotoma.runs.settings import to_dict
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.collapse import measure_collapse
 from scotoma.training.settings import TrainingSettings
-from scotoma.training.state import load_checkpoint, save_checkpoint
+from scotoma.training.state import Record, load_checkpoint, save_checkpoint
 
 POPULATION_BATCHES = 16
 COLLAPSE_BATCHES = 4
@@ -38,7 +38,7 @@ COLLAPSE_BATCHES = 4
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that decides what encoder comes out, beside the images."""
+    """Everything that decides what encoder comes out, beside the images; `preset` says where it is from."""
 
     hide: tuple[str, ...]
     keep: tuple[str, ...]
@@ -48,6 +48,7 @@ class TrainingPlan:
     training: TrainingSettings
     split: SplitRecipe
     seed: int
+    preset: str = ""
 
 
 def train(
@@ -75,13 +76,13 @@ def train(
         TrainingStopped: a loss that is not finite, or a collapsed encoder.
     """
     path = folder / "encoder.safetensors"
-    if path.exists():
-        return path
     run = _Run(table, plan, folder, progress or Silent())
+    if path.exists() and (load_encoder(path).card.hide is None) == anonymous:
+        return path
     run.play()
     in_training = run.finish()
     card = _card(table, plan, in_training, anonymous)
-    save_encoder(path, run.game.encoder, card)
+    save_encoder(path, run.game.average, card)
     return path
 
 
@@ -92,14 +93,16 @@ class _Run:
         self.plan, self.folder, self.progress, self.table = plan, folder, progress, table
         self.hidden, self.kept = training_tasks(plan.hide, plan.keep, table.categories)
         self.split: Split = split(table.keys, plan.split.seed, plan.split.fractions)
+        watched = {"training": self.split.training, "validation": self.split.validation}
+        require_every_category({part: table.labels[rows] for part, rows in watched.items()}, table.categories)
         self.batches = self._batches(self.split.training, "batches")
         self.population = self._batches(self.split.training, "population")
         self.collapse = self._batches(self.split.validation, "collapse")
         self.fingerprint = _fingerprint(table, plan)
         self.game = self._start()
-        self.history = load_checkpoint(folder, self.game, self.fingerprint) or []
+        self.record = load_checkpoint(folder, self.game, self.fingerprint) or Record()
         self.losses = torch.zeros(1 + len(self.tasks))
-        self.since = time.monotonic()
+        self.since = time.monotonic() - self.record.seconds
 
     @property
     def tasks(self) -> list[Task]:
@@ -107,9 +110,7 @@ class _Run:
 
     def _batches(self, rows: Any, purpose: str) -> Batches:
         seed = derive_seed(self.plan.seed, purpose)
-        return Batches(
-            self.table, rows, self.tasks, self.plan.training.batch, self.plan.preprocessing, seed
-        )
+        return Batches(self.table, rows, self.tasks, self.plan.training.batch, self.plan.preprocessing, seed)
 
     def _start(self) -> Game:
         plan = self.plan
@@ -140,24 +141,30 @@ class _Run:
         if last or game.iteration % settings.checkpoint_every == 0:
             # A sum that is finite proves every loss finite without looking at each.
             self._require_finite()
-            save_checkpoint(self.folder, game, self.history, self.fingerprint)
+            self.record.seconds = time.monotonic() - self.since
+            save_checkpoint(self.folder, game, self.record, self.fingerprint)
 
     def _require_finite(self) -> None:
-        parameters = self.game.encoder.parameters()
-        if bool(self.losses.isfinite().all()) and all(bool(p.isfinite().all()) for p in parameters):
+        networks = (self.game.encoder, *self.game.classifiers)
+        tensors = [self.losses, *(weight for network in networks for weight in network.parameters())]
+        if all(bool(tensor.isfinite().all()) for tensor in tensors):
             return
         raise TrainingStopped(
-            f"Training stopped at iteration {self.game.iteration}: a loss or a weight is not a finite number. "
-            "Lower 'encoder_rate' or 'classifier_rate' in [training], or set precision = \"fp32\". The last checkpoint "
-            f"in {self.folder} is sound."
+            f"Training stopped at iteration {self.game.iteration}: a loss or a weight is not a finite "
+            "number. Lower 'encoder_rate' or 'classifier_rate' in [training], or set precision = \"fp32\", "
+            "and start anew with --overwrite."
         )
 
     def _evaluate(self) -> None:
-        """Record in-training accuracies on validation images and the collapse figures, with population statistics."""
+        """Record in-training accuracies on validation images and the collapse figures, with population
+        statistics.
+        """
         self._require_finite()
         collapse = measure_collapse(self.game.encoder, _images(self.collapse, COLLAPSE_BATCHES))
-        accuracies, cross_entropies = in_training_figures(self.game, self.table, self.split, self.tasks, self.plan)
-        self.history.append(
+        accuracies, cross_entropies = in_training_figures(
+            self.game, self.table, self.split, self.tasks, self.plan
+        )
+        self.record.history.append(
             {
                 "iteration": self.game.iteration,
                 "accuracy": dict(zip(map(str, self.tasks), accuracies, strict=True)),
@@ -165,27 +172,30 @@ class _Run:
                 "collapse": asdict(collapse),
             }
         )
-        write_json(self.folder / "history.json", {"history": self.history})
+        write_json(self.folder / "history.json", {"history": self.record.history})
         figures: dict[str, float | str] = {
             f"{'-' if index < len(self.hidden) else '+'}{task}": f"{100 * accuracy:.1f}%"
             for index, (task, accuracy) in enumerate(zip(self.tasks, accuracies, strict=True))
         }
         self.progress.advance(0, **figures, deviation=collapse.deviation)
         if collapse.collapsed and self.plan.training.on_collapse == "stop" and self.game.iteration > 0:
-            save_checkpoint(self.folder, self.game, self.history, self.fingerprint)
+            # No checkpoint of this state: the same command would go on from it to a useless encoder.
             raise TrainingStopped(
-                f"Training stopped at iteration {self.game.iteration}: the encoder has collapsed. Of its outputs, "
-                f"{collapse.dead:.0%} are dead, {collapse.low_variance:.0%} have a variance below 0.5 and "
-                f"{collapse.low_deviation:.0%} a deviation below 0.3 after the tanh. Use normalisation = \"location\", a "
-                "larger 'batch' or a lower 'encoder_rate'; on_collapse = \"record\" goes on regardless."
+                f"Training stopped at iteration {self.game.iteration}: the encoder has collapsed. Of its "
+                f"outputs, {collapse.dead:.0%} are dead, {collapse.low_variance:.0%} have a variance below "
+                f"0.5 and {collapse.low_deviation:.0%} a deviation below 0.3 after the tanh. Use "
+                "normalisation = \"location\", a larger 'batch' or a lower 'encoder_rate'; "
+                'on_collapse = "record" goes on regardless.'
             )
 
     def finish(self) -> dict[str, Any]:
-        """Freeze the encoder with its population statistics and take the last in-training figures."""
-        set_population_statistics(self.game.encoder, lambda: _images(self.population, POPULATION_BATCHES))
+        """Freeze the averaged encoder with its population statistics. The last in-training figures are
+        those of the adversary on the encoder that it trained with.
+        """
+        for encoder in (self.game.encoder, self.game.average):
+            set_population_statistics(encoder, lambda: _images(self.population, POPULATION_BATCHES))
         accuracies, _ = in_training_figures(self.game, self.table, self.split, self.tasks, self.plan)
-        collapse = measure_collapse(self.game.encoder, _images(self.collapse, COLLAPSE_BATCHES))
-        self.game.encoder.eval()
+        collapse = measure_collapse(self.game.average, _images(self.collapse, COLLAPSE_BATCHES))
         return {
             "hidden": dict(zip(map(str, self.hidden), accuracies, strict=False)),
             "kept": dict(zip(map(str, self.kept), accuracies[len(self.hidden) :], strict=True)),
@@ -198,7 +208,9 @@ class _Run:
 def in_training_figures(
     game: Game, table: ImageTable, parts: Split, tasks: Sequence[Task], plan: TrainingPlan
 ) -> tuple[list[float], list[float]]:
-    """Balanced accuracy and cross-entropy of the training classifiers on all validation images, a value a head."""
+    """Balanced accuracy and cross-entropy of the training classifiers on all validation images, a value a
+    head.
+    """
     game.encoder.eval()
     codes = encode_pixels(game.encoder, plan.preprocessing, table.pixels[parts.validation])
     game.encoder.train()
@@ -220,10 +232,12 @@ def _images(batches: Batches, count: int) -> Iterator[Tensor]:
 
 
 def _fingerprint(table: ImageTable, plan: TrainingPlan) -> str:
-    """What must be equal for a run to be continued. Threads, because sums over several differ in the last bit."""
-    # Saving and looking more or less often changes no weight.
-    settings = replace(plan.training, evaluate_every=1, checkpoint_every=1)
-    about = [to_dict(replace(plan, training=settings)), table.digest(), torch.get_num_threads()]
+    """What must be equal for a run to be continued. Threads, because sums over several differ in the last
+    bit.
+    """
+    # Saving and looking more or less often, or going on after a collapse, changes no weight.
+    settings = replace(plan.training, evaluate_every=1, checkpoint_every=1, on_collapse="record")
+    about = [to_dict(replace(plan, training=settings, preset="")), table.digest(), torch.get_num_threads()]
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -242,6 +256,7 @@ def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], an
         keep=None if anonymous else plan.keep,
         categories=None if anonymous else table.categories,
         training={
+            "preset": plan.preset,
             "objective": plan.training.objective,
             "iterations": plan.training.iterations,
             "settings": to_dict(plan.training),
@@ -252,4 +267,3 @@ def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], an
             "python": platform.python_version(),
         },
     )
-

@@ -4,10 +4,11 @@ from scotoma.training.settings import TrainingSettings
 
 
 def encoder_rate(settings: TrainingSettings, iteration: int) -> float:
-    """The encoder's Adam rate: dropped by a factor every `drop_every` iterations (section 4.1: 0.1**(1/4), 200k).
+    """The encoder's Adam rate: dropped by a factor every `drop_every` iterations (section 4.1: 0.1**(1/4),
+    200k).
 
-    The classifiers' rate is fixed, so that they adapt ever faster relative to the encoder: what the encoder can only
-    hide by moving, it can no longer hide.
+    The classifiers' rate is fixed, so that they adapt ever faster relative to the encoder: what the encoder
+    can only hide by moving, it can no longer hide.
     """
     return float(settings.encoder_rate * settings.encoder_drop ** (iteration // settings.drop_every))
 
@@ -18,7 +19,7 @@ def warm_up_batch(iteration: int) -> int:
 
 
 def classifier_batch(settings: TrainingSettings, iteration: int, step: int) -> int:
-    """Number of the batch of the classifiers' update `step` of an iteration; never one that the encoder sees."""
+    """Number of the batch of the classifiers' update `step` of an iteration, never one of the encoder's."""
     return settings.warm_up + iteration * (settings.classifier_steps + 1) + step
 
 

@@ -9,13 +9,16 @@ from scotoma.objectives import ObjectiveName
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """One iteration is `classifier_steps` updates of the classifiers and one of the encoder, on different batches.
+    """One iteration is `classifier_steps` updates of the classifiers and one of the encoder, on different
+    batches.
 
-    The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task (hidden and kept
-    alike): the encoder's forward pass holds that many images of every task. `warm_up` iterations update the classifiers
-    only. The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations. Every `evaluate_every`
-    iterations the validation figures and the collapse figures are taken, every `checkpoint_every` the run is saved.
-    `on_collapse` says whether a collapsed encoder stops the run or is recorded only (ablations).
+    The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task (hidden
+    and kept alike): the encoder's forward pass holds that many images of every task. `warm_up` iterations
+    update the classifiers only. The encoder's rate is multiplied by `encoder_drop` every `drop_every`
+    iterations. `encoder_average` is the decay of a running average of the encoder's weights, which is shipped
+    in their place (0: the last weights, as in the paper). Every `evaluate_every` iterations the validation
+    figures and the collapse figures are taken, every `checkpoint_every` the run is saved. `on_collapse` says
+    whether a collapsed encoder stops the run or is recorded only (ablations).
     """
 
     iterations: int = 860_000
@@ -28,6 +31,7 @@ class TrainingSettings:
     encoder_rate: float = 1e-4
     encoder_drop: float = 0.1**0.25
     drop_every: int = 200_000
+    encoder_average: float = 0.0
     precision: Literal["bf16", "fp32"] = "bf16"
     evaluate_every: int = 1_000
     checkpoint_every: int = 1_000
@@ -52,5 +56,7 @@ class TrainingSettings:
             for name in ("alpha", "classifier_rate", "encoder_rate", "encoder_drop")
             if not (value := getattr(self, name)) > 0
         ]
+        if not 0 <= self.encoder_average < 1:
+            problems.append(f"'encoder_average' is {self.encoder_average}: must be at least 0 and below 1")
         if problems:
             raise InputError("training settings: " + "; ".join(problems))

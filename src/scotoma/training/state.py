@@ -1,6 +1,11 @@
-"""How does a killed run go on as if nothing had happened? Everything that changes is one file, written atomically."""
+"""How does a killed run go on as if nothing had happened? Everything that changes is one file, written
+atomically.
+"""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +20,34 @@ from scotoma.training.adversarial import Game
 
 FORMAT = "scotoma-checkpoint-1"
 KEPT = 2
+# Warm-up counts from below zero; an offset keeps the names in order.
+OFFSET = 10**9
 
 
-def save_checkpoint(folder: Path, game: Game, history: list[dict[str, Any]], fingerprint: str) -> None:
+@dataclass
+class Record:
+    """What a run has seen so far: its figures, and the seconds that training took, over all its processes."""
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def save_checkpoint(folder: Path, game: Game, record: Record, fingerprint: str) -> None:
     """Write `folder/checkpoint-ITERATION.safetensors` and remove all but the last two.
 
-    Weights, buffers, both optimisers' moments, the iteration and the history so far. Batches are a pure function of
-    seed and iteration, so that no state of a random generator needs to be kept.
+    Weights, buffers, both optimisers' moments, the iteration and the record so far. Batches are a pure
+    function of seed and iteration, so that no state of a random generator needs to be kept.
     """
+    tensors = {name: tensor.contiguous() for name, tensor in _tensors(game).items()}
     about = {
         "format": FORMAT,
         "iteration": game.iteration,
         "fingerprint": fingerprint,
-        "history": history,
+        "history": record.history,
+        "seconds": record.seconds,
+        "digest": _digest(tensors),
     }
-    tensors = {name: tensor.contiguous() for name, tensor in _tensors(game).items()}
-    # Warm-up counts from below zero; an offset keeps the names in order.
-    path = folder / f"checkpoint-{game.iteration + 10**9:010d}.safetensors"
+    path = folder / f"checkpoint-{game.iteration + OFFSET:010d}.safetensors"
     write_bytes(path, save(tensors, metadata={"scotoma": json.dumps(about)}))
     for old in checkpoints(folder)[:-KEPT]:
         old.unlink()
@@ -42,8 +58,14 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*.safetensors"))
 
 
-def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> list[dict[str, Any]] | None:
-    """Bring `game` to the latest usable checkpoint and return its history; None when there is none.
+def last_iteration(folder: Path) -> int | None:
+    """The iteration of the newest checkpoint, by its name; None without one."""
+    found = checkpoints(folder)
+    return int(found[-1].stem.removeprefix("checkpoint-")) - OFFSET if found else None
+
+
+def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> Record | None:
+    """Bring `game` to the latest usable checkpoint and return its record; None when there is none.
 
     A damaged checkpoint is passed over for the one before it.
 
@@ -51,30 +73,47 @@ def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> list[dict[str
         InputError: the checkpoint was made with other settings or other data.
     """
     for path in reversed(checkpoints(folder)):
-        try:
-            with safe_open(str(path), "pt") as file:
-                about = json.loads((file.metadata() or {}).get("scotoma", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError, json.JSONDecodeError):
+        found = _read(path)
+        if found is None:
             continue
-        if about.get("format") != FORMAT:
-            continue
+        about, tensors = found
         if about["fingerprint"] != fingerprint:
             raise InputError(
-                f"The run in {folder} was begun with other settings, other data or another number of threads and cannot be "
-                "continued with these: give the same command again, choose another --out, or give --overwrite "
-                "to start anew."
+                f"The run in {folder} was begun with other settings, other data or another number of "
+                "threads and cannot be continued with these: give the same command again, choose another "
+                "--out, or give --overwrite to start anew."
             )
         _restore(game, tensors)
         game.iteration = about["iteration"]
-        history: list[dict[str, Any]] = about["history"]
-        return history
+        return Record(about["history"], about["seconds"])
     return None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """What a checkpoint says of itself, and its tensors; None when it is damaged."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = json.loads((file.metadata() or {}).get("scotoma", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError):
+        return None
+    if about.get("format") != FORMAT or about.get("digest") != _digest(tensors):
+        return None
+    return about, tensors
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """A checksum of all values: safetensors itself notices a missing byte, not a changed one."""
+    summed = blake2b(digest_size=16)
+    for name in sorted(tensors):
+        summed.update(name.encode() + tensors[name].numpy().tobytes())
+    return summed.hexdigest()
 
 
 def _tensors(game: Game) -> dict[str, Tensor]:
     """Every tensor that training changes, by a stable name."""
     tensors = {f"encoder.{name}": tensor for name, tensor in game.encoder.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in game.average.state_dict().items()}
     for index, classifier in enumerate(game.classifiers):
         state = classifier.state_dict().items()
         tensors |= {f"classifier.{index}.{name}": tensor for name, tensor in state}
@@ -86,13 +125,20 @@ def _tensors(game: Game) -> dict[str, Tensor]:
 
 def _restore(game: Game, tensors: dict[str, Tensor]) -> None:
     game.encoder.load_state_dict(_below(tensors, "encoder."))
+    game.average.load_state_dict(_below(tensors, "average."))
     for index, classifier in enumerate(game.classifiers):
         classifier.load_state_dict(_below(tensors, f"classifier.{index}."))
     for side, optimiser in _optimisers(game):
+        parameters = [each for group in optimiser.param_groups for each in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below(tensors, f"{side}.").items():
-            index, moment = name.split(".")
-            state.setdefault(int(index), {})[moment] = tensor
+            number, moment = name.split(".")
+            index = int(number)
+            if tensor.dim():
+                # The fused Adam walks through memory: moments must lie there as their weights do
+                # (channels_last).
+                tensor = torch.empty_like(parameters[index]).copy_(tensor)
+            state.setdefault(index, {})[moment] = tensor
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 

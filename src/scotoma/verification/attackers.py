@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 import torch
 from torch import nn
@@ -10,15 +11,19 @@ from scotoma.networks.classifier import Classifier, ClassifierSettings, ImageCla
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.verification.settings import AttackSettings
 
+# Initial weights come from torch's one global generator, which attacks running side by side would share.
+_GENERATOR = Lock()
+
 Build = Callable[[EncoderSettings, ClassifierSettings, tuple[int, int, int], int], nn.Module]
 
 
 @dataclass(frozen=True)
 class Attacker:
-    """A family of attackers: its name in tables, its network, its first rate, and whether bf16 is good enough.
+    """A family of attackers: its name in tables, its network, its first rate, and whether bf16 is good
+    enough.
 
-    Codes are read in full precision: a leak of tiny amplitude would be lost in eight bits. Original images have eight
-    bits to begin with.
+    Codes are read in full precision: a leak of tiny amplitude would be lost in eight bits. Original images
+    have eight bits to begin with.
     """
 
     name: str
@@ -52,6 +57,6 @@ def build_network(
     seed: int,
 ) -> nn.Module:
     """The attacker's network with initial weights that follow from the seed alone."""
-    with torch.random.fork_rng(devices=[]):
+    with _GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return attacker.build(encoder, classifier, shape, classes)

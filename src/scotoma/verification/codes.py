@@ -20,12 +20,16 @@ class TrainingCodes(Protocol):
     """Augmented encodings of the training images."""
 
     def draw(self, positions: Rows, random: np.random.Generator) -> Tensor:
-        """One random view (batch, channels, height, width) of each image, given by its place in the training part."""
+        """One random view (batch, channels, height, width) of each image, given by its place in the training
+        part.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class StoredViews:
-    """Several augmented encodings of every training image: views (views, images, channels, height, width), fp32."""
+    """Several augmented encodings of every training image: views (views, images, channels, height, width),
+    fp32.
+    """
 
     views: Tensor
 
@@ -37,8 +41,9 @@ class StoredViews:
 
 @dataclass(frozen=True, eq=False)
 class FreshViews:
-    """Every batch is cropped and encoded anew: for original images, where that costs nothing, and to measure what
-    stored views lose."""
+    """Every batch is cropped and encoded anew: for original images, where that costs nothing, and to measure
+    what stored views lose.
+    """
 
     pixels: npt.NDArray[np.uint8]
     rows: Rows

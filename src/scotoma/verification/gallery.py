@@ -17,8 +17,12 @@ IMAGES = 10
 Pictures = npt.NDArray[np.uint8]
 
 
-def choose_images(table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[str, ...], seed: int) -> list[int]:
-    """Places within `rows` of some images to show: two of each named category first, then of others, a few in all."""
+def choose_images(
+    table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[str, ...], seed: int
+) -> list[int]:
+    """Places within `rows` of some images to show: two of each named category first, then of others, a few in
+    all.
+    """
     random = generator(seed, 0)
     named_labels = [table.categories.index(name) for name in named][: IMAGES // 2]
     others = [label for label in range(len(table.categories)) if label not in named_labels]
@@ -33,10 +37,12 @@ def choose_images(table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[s
 
 
 def equalised(codes: Tensor, chosen: list[int]) -> Pictures:
-    """Histogram-equalised pictures (chosen, height, width, channels) of codes (images, channels, height, width).
+    """Histogram-equalised pictures (chosen, height, width, channels) of codes (images, channels, height,
+    width).
 
-    Each value is replaced by its rank among all images at the same location and channel (section 4.3), so that what
-    differs between images becomes visible, however small it is. Equal values get equal, middle ranks.
+    Each value is replaced by its rank among all images at the same location and channel (section 4.3), so
+    that what differs between images becomes visible, however small it is. Equal values get equal, middle
+    ranks.
     """
     values = codes.numpy()
     picked = values[chosen][:, None]
@@ -47,7 +53,11 @@ def equalised(codes: Tensor, chosen: list[int]) -> Pictures:
 
 
 def write_gallery(
-    path: Path, table: ImageTable, rows: npt.NDArray[np.int64], chosen: list[int], encoded: Mapping[str, Pictures]
+    path: Path,
+    table: ImageTable,
+    rows: npt.NDArray[np.int64],
+    chosen: list[int],
+    encoded: Mapping[str, Pictures],
 ) -> None:
     """Write the originals, their categories and the pictures of each encoder as a .npz file, atomically."""
     chosen_rows = rows[chosen]
@@ -56,6 +66,6 @@ def write_gallery(
         buffer,
         original=table.pixels[chosen_rows],
         category=np.array([table.categories[label] for label in table.labels[chosen_rows]]),
-        **encoded,
+        **encoded,  # type: ignore[arg-type] # numpy types them as its flag
     )
     write_bytes(path, buffer.getvalue())

@@ -1,5 +1,6 @@
 """How is one attribute attacked on one frozen encoder? Section 4.1, 'Verification Protocol'."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,7 +30,7 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished attack: its history, how it ended, and the logits of the chosen weights on the test images."""
+    """A finished attack: its history, how it ended, and the chosen weights' logits on the test images."""
 
     history: tuple[Point, ...]
     state: State
@@ -54,21 +55,20 @@ def attack(
 ) -> Outcome:
     """Train `network` from scratch until validation saturates, drop the rate, train until it saturates again.
 
-    The weights with the lowest validation cross-entropy are kept: the second rate starts from them, and with them the
-    test images are looked at, once. An attacker that is still improving when `max_iterations` is reached is
-    'inconclusive'.
+    The weights with the lowest validation cross-entropy are kept: the second rate starts from them, and with
+    them the test images are looked at, once. An attacker that is still improving when `max_iterations` is
+    reached is 'inconclusive'.
 
     Raises:
         ScotomaError: a loss that is not finite.
     """
-    balanced = BalancedRows(labels.training, np.arange(len(labels.training)), task)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate, fused=True)
+    student = _Student(network, codes, labels, task, settings, seed, bf16)
     history: list[Point] = []
-    best, best_weights, rate = None, _weights(network), settings.rate
-    network.train()
+    best: Point | None = None
+    rate = settings.rate
+    student.start_at(rate)
     while len(history) * settings.evaluate_every < settings.max_iterations:
-        train_loss = _train(network, optimiser, codes, balanced, settings, seed, len(history), bf16)
-        point = _evaluate(network, codes, labels, task, rate, train_loss, len(history) + 1, settings)
+        point = student.look(rate, *student.learn(len(history) * settings.evaluate_every))
         history.append(point)
         watch(point)
         if best is None or point.val_cross_entropy < best.val_cross_entropy:
@@ -79,68 +79,67 @@ def attack(
         if now == "second rate" and rate == settings.rate:
             rate *= settings.drop
             network.load_state_dict(best_weights)
-            optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-    assert best is not None
+            student.start_at(rate)
+    assert best is not None  # max_iterations is at least 1
     network.load_state_dict(best_weights)
     done = stage(history, settings) == "saturated"
     return Outcome(tuple(history), "done" if done else "inconclusive", best, logits_of(network, codes.test))
 
 
-def _train(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    codes: Codes,
-    balanced: BalancedRows,
-    settings: AttackSettings,
-    seed: int,
-    evaluations: int,
-    bf16: bool,
-) -> float:
-    """`evaluate_every` updates; mean training cross-entropy. Batch t is a pure function of (seed, t)."""
-    total = torch.zeros(())
-    first = evaluations * settings.evaluate_every
-    last = min(first + settings.evaluate_every, settings.max_iterations)
-    for number in range(first, last):
-        random = generator(seed, number)
-        positions, classes = balanced.draw(settings.batch, random)
-        batch = codes.training.draw(positions, random)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = network(batch).float()
-        loss = cross_entropy(logits, torch.from_numpy(classes))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        total += loss.detach()
-    if not bool(total.isfinite()):
-        raise _Diverged(
-            f"The attack became unstable before iteration {last}: its loss is not a finite number. Lower the "
-            "attackers' 'rate' in [verification]."
-        )
-    return float(total) / (last - first)
+class _Student:
+    """The attacker between two looks at the validation images."""
 
+    def __init__(
+        self,
+        network: nn.Module,
+        codes: Codes,
+        labels: Labels,
+        task: Task,
+        settings: AttackSettings,
+        seed: int,
+        bf16: bool,
+    ) -> None:
+        self.network, self.codes, self.settings, self.seed, self.bf16 = network, codes, settings, seed, bf16
+        self.rows = BalancedRows(labels.training, np.arange(len(labels.training)), task)
+        self.val_classes = torch.from_numpy(task.classes_of(labels.validation))
+        self.val_weights = torch.from_numpy(image_weights(task, labels.validation))
+        network.train()
 
-def _evaluate(
-    network: nn.Module,
-    codes: Codes,
-    labels: Labels,
-    task: Task,
-    rate: float,
-    train_loss: float,
-    evaluations: int,
-    settings: AttackSettings,
-) -> Point:
-    figures = (
-        logits_of(network, codes.validation),
-        torch.from_numpy(task.classes_of(labels.validation)),
-        torch.from_numpy(image_weights(task, labels.validation)),
-    )
-    return Point(
-        iteration=min(evaluations * settings.evaluate_every, settings.max_iterations),
-        rate=rate,
-        train_cross_entropy=train_loss,
-        val_cross_entropy=balanced_cross_entropy(*figures),
-        val_accuracy=balanced_accuracy(*figures),
-    )
+    def start_at(self, rate: float) -> None:
+        """A new optimiser: moments of another rate, and of other weights, are forgotten."""
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
+
+    def learn(self, first: int) -> tuple[int, float]:
+        """`evaluate_every` updates from iteration `first` on: iterations so far, and mean training
+        cross-entropy.
+
+        Batch t is a pure function of (seed, t).
+        """
+        total = torch.zeros(())
+        last = min(first + self.settings.evaluate_every, self.settings.max_iterations)
+        for number in range(first, last):
+            random = generator(self.seed, number)
+            positions, classes = self.rows.draw(self.settings.batch, random)
+            batch = self.codes.training.draw(positions, random)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                logits = self.network(batch).float()
+            loss = cross_entropy(logits, torch.from_numpy(classes))
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            total += loss.detach()
+        return last, float(total) / (last - first)
+
+    def look(self, rate: float, iteration: int, train_cross_entropy: float) -> Point:
+        """The figures on the validation images."""
+        figures = (logits_of(self.network, self.codes.validation), self.val_classes, self.val_weights)
+        val_cross_entropy = balanced_cross_entropy(*figures)
+        if not (math.isfinite(train_cross_entropy) and math.isfinite(val_cross_entropy)):
+            raise _Diverged(
+                f"The attack became unstable before iteration {iteration}: its loss is not a finite number. "
+                "Lower the attackers' 'rate' ('image_rate' on original images) in [verification]."
+            )
+        return Point(iteration, rate, train_cross_entropy, val_cross_entropy, balanced_accuracy(*figures))
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:

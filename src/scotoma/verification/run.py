@@ -2,13 +2,13 @@
 
 import platform
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from scotoma.data.table import ImageTable
@@ -26,8 +26,9 @@ GALLERY_STATISTICS = 1000
 
 @dataclass(frozen=True)
 class VerificationRequest:
-    """What a user asks for: tasks (default: what the encoder hides and keeps), baselines, and, for an encoder file
-    without names, what it hides and keeps."""
+    """What a user asks for: tasks (default: what the encoder hides and keeps), baselines, and, for an encoder
+    file without names, what it hides and keeps.
+    """
 
     tasks: tuple[str, ...] | None = None
     baselines: tuple[BaselineName, ...] = ("identity", "blur")
@@ -49,8 +50,8 @@ def verify(
 ) -> Results:
     """Attack a frozen encoder and its baselines and write `folder/results.json` and `folder/gallery.npz`.
 
-    Cells that `folder` holds already are not run again. It does not matter how the encoder was made: only its file is
-    looked at.
+    Cells that `folder` holds already are not run again. It does not matter how the encoder was made: only its
+    file is looked at.
 
     Args:
         encoder: from `load_encoder`.
@@ -95,10 +96,10 @@ def make_plan(
             "This encoder file is anonymous: it does not say what it hides. Name it with --hide (and --keep)."
         )
     for flag, given, known in (("--hide", request.hide, card.hide), ("--keep", request.keep, card.keep)):
-        if given is not None and known is not None and given != known:
+        if given is not None and known is not None and set(given) != set(known):
             raise InputError(
-                f"{flag} {','.join(given)} contradicts the encoder file, which says {','.join(known) or 'nothing'}; "
-                f"leave {flag} out."
+                f"{flag} {','.join(given) or 'nothing'} contradicts the encoder file, which says "
+                f"{','.join(known) or 'nothing'}; leave {flag} out."
             )
     hide = card.hide or request.hide or ()
     keep = card.keep or request.keep or ()
@@ -112,8 +113,10 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
     table, rows, plan = suite.table, suite.parts.test, suite.plan
     named = tuple(name for name in (*plan.hide, *plan.keep) if name in table.categories)
     chosen = choose_images(table, rows, named, plan.seed)
-    # Ranks among some hundred images are as good as among all.
-    beside = [row for row in range(min(len(rows), GALLERY_STATISTICS)) if row not in chosen]
+    # Ranks among some hundred images are as good as among all; evenly spread, as rows often come category by
+    # category.
+    spread = np.linspace(0, len(rows) - 1, min(len(rows), GALLERY_STATISTICS), dtype=np.int64).tolist()
+    beside = [place for place in spread if place not in chosen]
     places = [*chosen, *beside]
     encoded = {}
     for subject in suite.subjects:
@@ -123,7 +126,7 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
     write_gallery(folder / "gallery.npz", table, rows, chosen, encoded)
 
 
-def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> Mapping[str, Any]:
+def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> dict[str, Any]:
     table = suite.table
     return {
         "command": command,
@@ -159,4 +162,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-

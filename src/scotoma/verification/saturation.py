@@ -1,4 +1,6 @@
-"""Has an attacker stopped improving? A pure function of its recorded history (section 4.1: 'till saturation')."""
+"""Has an attacker stopped improving? A pure function of its recorded history (section 4.1: 'till
+saturation').
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,9 +14,9 @@ Stage = Literal["first rate", "second rate", "saturated"]
 def saturated(points: Sequence[Point], settings: AttackSettings) -> bool:
     """No improvement worth the name during the last `patience` evaluations at one rate.
 
-    Improvement: the best validation accuracy is exceeded by more than `rise`, or the lowest validation cross-entropy
-    undercut by more than `rise` nats. Both are watched: an attacker that is about to break an encoder often lowers its
-    cross-entropy long before its accuracy moves.
+    Improvement: the best validation accuracy is exceeded by more than `rise`, or the lowest validation
+    cross-entropy undercut by more than `rise` nats. Both are watched: an attacker that is about to break an
+    encoder often lowers its cross-entropy long before its accuracy moves.
     """
     if len(points) <= settings.patience:
         return False
@@ -29,8 +31,7 @@ def stage(history: Sequence[Point], settings: AttackSettings) -> Stage:
 
     The rule looks at the history alone, so that a reader of `results.json` can apply it again.
     """
-    rates = [point.rate for point in history]
-    first = [point for point in history if point.rate == max(rates)]
+    first = [point for point in history if point.rate == history[0].rate]
     second = history[len(first) :]
     if not saturated(first, settings):
         return "first rate"

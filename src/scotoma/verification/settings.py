@@ -9,11 +9,12 @@ from scotoma.errors import InputError
 class AttackSettings:
     """One attacker: Adam at `rate` until validation saturates, one drop by `drop`, until it saturates again.
 
-    The defaults are the paper's (section 4.1) where it gives them: `rate` for codes, `image_rate` for original images.
-    `evaluate_every` iterations the validation images are looked at; `patience` evaluations without an improvement by
-    more than `rise` (of accuracy, or in nats of cross-entropy) are saturation. `max_iterations` is the budget: an
-    attacker that is still improving there is inconclusive. `views` augmented encodings of every training image are
-    made once and shared by all attackers; 0 encodes every batch afresh.
+    The defaults are the paper's (section 4.1) where it gives them: `rate` for codes, `image_rate` for
+    original images. `evaluate_every` iterations the validation images are looked at; `patience` evaluations
+    without an improvement by more than `rise` (of accuracy, or in nats of cross-entropy) are saturation.
+    `max_iterations` is the budget: an attacker that is still improving there is inconclusive. `views`
+    augmented encodings of every training image are made once and shared by all attackers; 0 encodes every
+    batch afresh.
     """
 
     rate: float = 1e-5
@@ -45,5 +46,7 @@ class AttackSettings:
         ]
         if not self.drop < 1:
             problems.append(f"'drop' is {self.drop}: must be below 1")
+        if not self.rise >= 0:
+            problems.append(f"'rise' is {self.rise}: must be at least 0")
         if problems:
             raise InputError("attack settings: " + "; ".join(problems))

@@ -42,10 +42,12 @@ def balanced_accuracy_interval(
 ) -> Interval:
     """Balanced accuracy with an interval from exact per-category intervals.
 
-    The accuracy is sum over categories of w[c] p[c], every p[c] a binomial proportion with its Clopper-Pearson interval
-    (l[c], u[c]). They are combined by the method of variance estimates recovery (Zou and Donner, 2008):
+    The accuracy is sum over categories of w[c] p[c], every p[c] a binomial proportion with its
+    Clopper-Pearson interval (l[c], u[c]). They are combined by the method of variance estimates recovery (Zou
+    and Donner, 2008):
 
-        low = estimate - sqrt(sum of (w[c] (p[c] - l[c]))**2),   high = estimate + sqrt(sum of (w[c] (u[c] - p[c]))**2)
+        low = estimate - sqrt(sum of (w[c] (p[c] - l[c]))**2),   high = estimate + sqrt(sum of (w[c] (u[c] -
+        p[c]))**2)
 
     `correct` (images,) says which predictions were right, `labels` (images,) are the categories.
     """
@@ -65,15 +67,16 @@ def balanced_accuracy_interval(
 
 
 def auc(scores: Floats, classes: Labels, weights: Floats) -> float:
-    """Area under the receiver operating characteristic of a binary task, images weighted as in the accuracy."""
+    """Area under the receiver operating characteristic of a binary task, weighted as the accuracy is."""
     return float(roc_auc_score(classes, scores, sample_weight=weights))
 
 
 def bits(cross_entropy: float, classes: int) -> float:
-    """H(U) - cross-entropy, in bits, for the balanced prior; cross-entropy in nats. Section 3.1, equation (2).
+    """H(U) - cross-entropy, in bits, for the balanced prior; cross-entropy in nats. Section 3.1, equation
+    (2).
 
-    In expectation a lower bound of the mutual information between code and attribute; negative for an attacker that is
-    worse than guessing.
+    In expectation a lower bound of the mutual information between code and attribute; negative for an
+    attacker that is worse than guessing.
     """
     return math.log2(classes) - cross_entropy / math.log(2)
 
@@ -81,9 +84,10 @@ def bits(cross_entropy: float, classes: int) -> float:
 def label_only_floor(task: Task, kept: Sequence[str], training: Labels, test: Labels) -> float:
     """Accuracy on the test images of an attacker who is told the kept label of an image and nothing else.
 
-    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the task no
-    encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label -> most likely class'
-    is taken from the training images. For a task that is itself kept the floor is guessing.
+    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
+    task no
+    encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label -> most
+    likely class' is taken from the training images. For a task that is itself kept the floor is guessing.
 
     Args:
         task: the attacked task.

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing
+from scotoma.data.sampling import require_every_category
 from scotoma.data.splits import Split, split
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, known_names
 from scotoma.encoder_file import FrozenEncoder, SplitRecipe
-from scotoma.errors import InputError, ScotomaError
+from scotoma.errors import ScotomaError
 from scotoma.metrics import image_weights
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.classifier import ClassifierSettings
@@ -103,13 +104,15 @@ def subjects_of(
         about = dict(card.training) | {"hide": card.hide, "keep": card.keep}
         shape = card.encoder.code_shape
         subjects.append(
-            Subject("encoder", "trained", encoder.network, shape, ON_CODES, attack.views, encoder.digest, about)
+            Subject(
+                "encoder", "trained", encoder.network, shape, ON_CODES, attack.views, encoder.digest, about
+            )
         )
     return subjects
 
 
 class Suite:
-    """Every attack of a verification run: subjects x tasks. Finished cells in the folder are not run again."""
+    """Every attack of a verification run: subjects x tasks. Cells that the folder holds are not run again."""
 
     def __init__(
         self,
@@ -124,8 +127,9 @@ class Suite:
         self.progress = progress or Silent()
         self.parts: Split = split(table.keys, plan.split.seed, plan.split.fractions)
         self.tasks = [Task((name,), table.categories) for name in plan.tasks]
-        self.labels = Labels(*(table.labels[rows] for rows in self._attack_parts()))
-        self._check_parts()
+        rows = (self.parts.training, self.parts.validation, self.parts.test)
+        self.labels = Labels(*(table.labels[each] for each in rows))
+        require_every_category(asdict(self.labels), table.categories)
         self._data_digest = table.digest()
         self._progress_lock = Lock()
         self._stop = Event()
@@ -271,7 +275,9 @@ class Suite:
         )
 
     def _floor(self, task: Task) -> float:
-        return label_only_floor(task, self.plan.keep, self.labels.training, self.labels.test)
+        # Images of another group may show none of a kept category: then its label never comes.
+        kept = [name for name in self.plan.keep if name in task.categories]
+        return label_only_floor(task, kept, self.labels.training, self.labels.test)
 
     def _counts(self, task: Task) -> Counts:
         counts = []
@@ -289,20 +295,6 @@ class Suite:
             "probability": [round(value, 6) for value in logits.double().softmax(dim=1)[:, 1].tolist()],
         }
 
-    def _attack_parts(self) -> tuple[Any, Any, Any]:
-        return self.parts.training, self.parts.validation, self.parts.test
-
-    def _check_parts(self) -> None:
-        """Every attacked category must be in every part, or a figure would mean nothing."""
-        problems = []
-        for name, labels in asdict(self.labels).items():
-            missing = sorted(set(range(len(self.table.categories))) - set(labels.tolist()))
-            if missing:
-                names = ", ".join(self.table.categories[index] for index in missing)
-                problems.append(f"the {name} part has no image of {names}")
-        if problems:
-            raise InputError("too few images: " + "; ".join(problems) + ". Add images, or leave categories out")
-
     def _fingerprint(self, subject: Subject, task: Task) -> str:
         """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""
         plan = to_dict(self.plan)
@@ -313,7 +305,9 @@ class Suite:
     def _cell_path(self, subject: Subject, task: Task) -> Path:
         return self.folder / "cells" / f"{quote(subject.name, safe='')}--{quote(str(task), safe='')}.json"
 
-    def _write_cell(self, subject: Subject, task: Task, cell: Cell, predictions: dict[str, list[Any]]) -> None:
+    def _write_cell(
+        self, subject: Subject, task: Task, cell: Cell, predictions: dict[str, list[Any]]
+    ) -> None:
         content = {
             "format": CELL_FORMAT,
             "version": CELL_VERSION,
@@ -328,7 +322,7 @@ class Suite:
         if not path.exists():
             return None
         content = read_json(path, CELL_FORMAT, CELL_VERSION)
-        if content["fingerprint"] != self._fingerprint(subject, task):
+        if content.get("fingerprint") != self._fingerprint(subject, task):
             return None
         cell = build(Cell, content["cell"], str(path))
         return None if cell.state == "failed" else cell

@@ -1,0 +1,24 @@
+"""How is a run written down so that somebody else can repeat it? As the command that starts it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def command_line(verb: str, data: Sequence[object], flags: Mapping[str, object]) -> str:
+    """The shell command of a verb.
+
+    Args:
+        verb: for example "train".
+        data: what comes without a flag.
+        flags: by name; None, False and what is left empty is not written, True is a switch.
+    """
+    words = ["scotoma", verb, *map(str, data)]
+    for name, value in flags.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif isinstance(value, tuple) and value:
+            words += [f"--{name}", ",".join(map(str, value))]
+        elif isinstance(value, str | int | Path) and value is not False:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)

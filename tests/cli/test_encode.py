@@ -1,0 +1,226 @@
+import csv
+import io
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import scotoma
+from scotoma.cli import main, release
+from scotoma.data.fashion import embedded_set
+from scotoma.data.photos import list_photos
+from tests.tiny import shrink_embedded_set
+
+
+@pytest.fixture
+def encoder(trained: Path) -> Path:
+    return trained / "encoder.safetensors"
+
+
+def encode(encoder: Path, images: Path | str, out: Path, *more: str) -> int:
+    return main(["encode", str(encoder), str(images), "--out", str(out), *more])
+
+
+def codes_in(path: Path) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as content:
+        assert content.files == ["codes"]
+        return np.asarray(content["codes"])
+
+
+def test_codes_come_in_the_order_of_the_sorted_images(
+    encoder: Path, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "codes.npz"
+    assert encode(encoder, places, out) == 0
+    frozen = scotoma.load_encoder(encoder)
+    table = scotoma.open_images(places, frozen)
+    codes = codes_in(out)
+    assert codes.dtype == np.float32
+    assert codes.shape == (120, 3, 4, 4)
+    # The table's rows are the same sorted files.
+    assert codes == pytest.approx(frozen.encode(table.pixels).numpy(), abs=1e-5)
+    assert np.ptp(codes) > 0.5
+    assert capsys.readouterr().out == f"Codes: {out} (codes: 120 x 3 x 4 x 4, float32)\n"
+    assert [each.name for each in out.parent.iterdir()] == ["codes.npz"]
+
+
+def test_the_file_holds_codes_and_nothing_else(encoder: Path, places: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.npz", tmp_path / "other.npz"
+    assert encode(encoder, places, one) == 0
+    for path in list_photos(places)[:3]:
+        os.utime(path, (time.time() - 1e6,) * 2)
+    assert encode(encoder, places, other) == 0
+    assert one.read_bytes() == other.read_bytes()
+    with zipfile.ZipFile(one) as archive:
+        (entry,) = archive.infolist()
+        assert (entry.filename, entry.date_time, entry.comment) == ("codes.npy", (1980, 1, 1, 0, 0, 0), b"")
+        assert entry.file_size == 120 * 3 * 4 * 4 * 4 + 128
+    content = one.read_bytes()
+    assert not any(name in content for name in (b"office", b"bar", b"00.png", b"places"))
+
+
+def test_the_join_is_written_apart(encoder: Path, places: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.csv"
+    assert encode(encoder, places, tmp_path / "codes.npz", "--ids", str(ids)) == 0
+    rows = list(csv.reader(io.StringIO(ids.read_text())))
+    assert rows[0] == ["row", "file"]
+    assert rows[1:] == [
+        [str(row), path.relative_to(places).as_posix()] for row, path in enumerate(list_photos(places))
+    ]
+    alone = tmp_path / "one.npz"
+    assert encode(encoder, places / "bar" / "07.png", alone) == 0
+    row = rows.index(["37", "bar/07.png"]) - 1
+    assert codes_in(alone)[0] == pytest.approx(codes_in(tmp_path / "codes.npz")[row], abs=1e-5)
+
+
+def test_pictures_show_the_codes(encoder: Path, places: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    assert encode(encoder, places, tmp_path / "codes.npz", "--pictures", str(folder)) == 0
+    names = sorted(each.name for each in folder.glob("*.png"))
+    assert names == [f"{row:03}.png" for row in range(120)]
+    code = codes_in(tmp_path / "codes.npz")[37]
+    with Image.open(folder / "037.png") as picture:
+        assert (picture.size, picture.mode, picture.info) == ((128, 128), "RGB", {})
+        pixels = np.asarray(picture)
+    for row, column in ((0, 0), (1, 3), (3, 2)):
+        block = pixels[32 * row : 32 * (row + 1), 32 * column : 32 * (column + 1)]
+        assert (block == block[0, 0]).all()
+        assert block[0, 0] == pytest.approx((code[:, row, column] + 1) * 127.5, abs=0.51)
+
+
+def test_other_numbers_of_channels_stand_side_by_side() -> None:
+    code = np.stack([np.full((8, 8), value, np.float32) for value in (-1, 1)])
+    picture = release.picture(code)
+    assert (picture.size, picture.mode) == ((256, 128), "L")
+    assert (picture.getpixel((127, 5)), picture.getpixel((128, 5))) == (0, 255)
+
+
+def test_images_pass_through_some_at_a_time(
+    encoder: Path, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def watched(self: scotoma.FrozenEncoder, pixels: np.ndarray) -> object:
+        sizes.append(len(pixels))
+        return encode_whole(self, pixels)
+
+    encode_whole = scotoma.FrozenEncoder.encode
+    monkeypatch.setattr("scotoma.encoder_file.ENCODE_BATCH", 50)
+    monkeypatch.setattr(scotoma.FrozenEncoder, "encode", watched)
+    assert encode(encoder, places, tmp_path / "codes.npz") == 0
+    assert sizes == [50, 50, 20]
+    assert len(codes_in(tmp_path / "codes.npz")) == 120
+
+
+def test_the_embedded_set_is_encoded_by_its_name(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrink_embedded_set(monkeypatch, every=200)
+    ids = tmp_path / "ids.csv"
+    assert encode(encoder, "fashion-mnist", tmp_path / "codes.npz", "--ids", str(ids)) == 0
+    frozen = scotoma.load_encoder(encoder)
+    table = scotoma.open_images("fashion-mnist", frozen)
+    assert codes_in(tmp_path / "codes.npz") == pytest.approx(frozen.encode(table.pixels).numpy(), abs=1e-5)
+    assert ids.read_text().splitlines()[1] == "0,image 0"
+    assert len(embedded_set()[0]) == 20_000
+
+
+def test_every_output_that_exists_is_told_before_any_work(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, ids, pictures = tmp_path / "codes.npz", tmp_path / "ids.csv", tmp_path / "holiday"
+    out.write_text("mine")
+    ids.write_text("mine")
+    pictures.mkdir()
+    (pictures / "0.png").write_text("mine")
+    more = ["--ids", str(ids), "--pictures", str(pictures)]
+    absent = tmp_path / "absent.safetensors"
+    assert encode(absent, places, out, *more) == 2
+    left_alone = f"{pictures} is not empty and Scotoma did not write it, it is left alone: choose another.\n"
+    assert capsys.readouterr() == (
+        "",
+        f"{out} exists already: choose another, or give --overwrite to replace it.\n"
+        f"{ids} exists already: choose another, or give --overwrite to replace it.\n{left_alone}",
+    )
+    assert encode(absent, places, out, *more, "--overwrite") == 2
+    assert capsys.readouterr().err == left_alone
+    assert {each.read_text() for each in (out, ids, pictures / "0.png")} == {"mine"}
+
+
+def test_overwrite_replaces_all_that_was_written(
+    encoder: Path, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, ids, pictures = tmp_path / "codes.npz", tmp_path / "ids.csv", tmp_path / "pictures"
+    more = ["--ids", str(ids), "--pictures", str(pictures)]
+    assert encode(encoder, places, out, *more) == 0
+    assert encode(encoder, places / "bar", out, *more) == 2
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        f"{each} exists already: choose another, or give --overwrite to replace it."
+        for each in (out, ids, pictures)
+    ]
+    assert encode(encoder, places / "bar", out, *more, "--overwrite") == 0
+    assert len(codes_in(out)) == 30
+    assert ids.read_text().splitlines()[1] == "0,00.png"
+    assert sorted(each.name for each in pictures.glob("*")) == [
+        *(f"{row:02}.png" for row in range(30)),
+        "scotoma-run.json",
+    ]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["codes.npz", "ids.csv", "pictures"]
+
+
+def test_an_image_that_cannot_be_read_leaves_nothing_behind(
+    encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (9, 9)).save(photos / "a.png")
+    for name in ("b.jpg", "c.webp"):
+        (photos / name).write_bytes(b"no picture")
+    more = ["--ids", str(tmp_path / "ids.csv"), "--pictures", str(tmp_path / "pictures")]
+    assert encode(encoder, photos, tmp_path / "codes.npz", *more) == 2
+    told = capsys.readouterr().err.splitlines()
+    place = told.index("2 of 3 images cannot be read:")
+    assert [line.split(":")[0] for line in told[place + 1 : place + 3]] == ["  b.jpg", "  c.webp"]
+    assert told[-1] == ("Repair them, or move them out of the folder: images are never left out silently.")
+    assert [each.name for each in tmp_path.iterdir()] == ["photos"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (
+            [],
+            "the command line: 3 problems.\n  - encoder: missing, it must be a path\n"
+            "  - images: missing, it must be a text\n  - out: missing, it must be a path\n",
+        ),
+        (
+            ["e", "i", "--out", "codes.npy", "--ids", "codes.npy"],
+            "--out codes.npy must end in .npz.\n--out, --ids and --pictures must be three different paths.\n",
+        ),
+        (["e", "i", "--out", "codes.npz"], "There is no encoder file e.\n"),
+    ],
+    ids=["missing", "paths", "encoder"],
+)
+def test_a_mistake_in_what_was_typed_is_told(
+    typed: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["encode", *typed]) == 2
+    assert capsys.readouterr() == ("", told)
+
+
+def test_a_folder_without_images_is_told(
+    encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert encode(encoder, tmp_path, tmp_path / "codes.npz") == 2
+    assert capsys.readouterr().err == (
+        f"There is no image (.jpg, .jpeg, .png, .webp) in {tmp_path} or the folders in it.\n"
+    )

@@ -1,0 +1,285 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import scotoma
+from scotoma.cli import main
+from scotoma.encoder_file import save_encoder
+from scotoma.runs.results import Results
+from scotoma.verification import protocol
+from tests.tiny import ATTACKS, NETWORKS, TRAINING, toml, write_photos
+
+
+def verify(encoder: Path, data: Path, out: Path, config: Path, *more: str) -> int:
+    known = ["--data", str(data), "--config", str(config), "--out", str(out)]
+    return main(["verify", str(encoder), *known, *more])
+
+
+@pytest.fixture
+def encoder(trained: Path) -> Path:
+    return trained / "encoder.safetensors"
+
+
+def rewritten(encoder: Path, out: Path, **changes: object) -> Path:
+    """The same encoder with another card."""
+    read = scotoma.load_encoder(encoder)
+    save_encoder(out, read.network, replace(read.card, **changes))  # type: ignore[arg-type]
+    return out
+
+
+def test_every_attack_is_run_recorded_and_shown(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "attacked"
+    assert verify(encoder, places, out, attacks) == 0
+    results = Results.read(out / "results.json")
+    assert [(cell.encoder, cell.task, cell.role) for cell in results.cells] == [
+        (name, task, role)
+        for name in ("identity", "blur", "encoder")
+        for task, role in (("airport_terminal", "hide"), ("office", "keep"))
+    ]
+    for cell in results.cells:
+        assert cell.settings["batch"] == ATTACKS["batch"]
+        assert 0 < cell.iterations <= 20
+        assert cell.test_low is not None and cell.test_accuracy is not None and cell.test_high is not None
+        assert cell.test_low <= cell.test_accuracy <= cell.test_high + 1e-9
+    # A group of four: who knows that an image is no office has 1/2 + 1/6 for the hidden one.
+    assert results.cells[0].floor == pytest.approx(2 / 3)
+    command = (
+        f"scotoma verify {encoder} --data {places} --tasks airport_terminal,office --baselines identity,blur "
+        f"--seed 0 --config {attacks} --out {out}"
+    )
+    assert results.run["command"] == command
+    assert results.run["data"]["same_as_training"] is True
+    shown = capsys.readouterr().out
+    for cell in results.cells:
+        assert f"{100 * (cell.test_accuracy or 0):.1f} [" in shown
+    assert "-airport_terminal" in shown
+    assert "+office" in shown
+    assert shown.splitlines()[-1] == f"Write the report: scotoma report {out}"
+    asked = json.loads((out / "settings.json").read_text())
+    assert asked["command"] == command
+    assert asked["digest"] == scotoma.load_encoder(encoder).digest
+    assert asked["preset"] == "demo"
+    assert asked["settings"]["verification"]["rate"] == scotoma.load_preset("demo").verification.rate
+
+
+def test_python_finds_the_same(encoder: Path, places: Path, attacks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "attacked"
+    assert verify(encoder, places, out, attacks, "--baselines", "none") == 0
+    frozen = scotoma.load_encoder(encoder)
+    preset = scotoma.load_preset("demo", {"verification": ATTACKS})
+    images = scotoma.open_images(places, frozen)
+    results = scotoma.verify(frozen, images, preset, tmp_path / "api", baselines=())
+    there = Results.read(out / "results.json")
+    assert [replace(cell, seconds=0) for cell in results.cells] == [
+        replace(cell, seconds=0) for cell in there.cells
+    ]
+    assert len(results.cells) == 2
+
+
+def test_finished_attacks_stay_and_others_are_added(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    assert verify(encoder, places, out, attacks, *more) == 0
+    cell = out / "cells" / "encoder--office.json"
+    first, written = cell.read_bytes(), cell.stat().st_mtime_ns
+    results = (out / "results.json").read_bytes()
+    capsys.readouterr()
+    assert verify(encoder, places, out, attacks, *more) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[0] == (
+        f"{out} holds these attacks, finished. To attack anew give --overwrite."
+    )
+    assert told.err == ""
+    assert (out / "results.json").read_bytes() == results
+    assert verify(encoder, places, out, attacks, "--tasks", "bar", "--baselines", "blur") == 0
+    assert (cell.read_bytes(), cell.stat().st_mtime_ns) == (first, written)
+    assert [(each.encoder, each.task) for each in Results.read(out / "results.json").cells] == [
+        ("blur", "office"),
+        ("blur", "bar"),
+        ("encoder", "office"),
+        ("encoder", "bar"),
+    ]
+    assert verify(encoder, places, out, attacks, *more, "--overwrite", "--seed", "1") == 0
+    assert [each.seed for each in Results.read(out / "results.json").cells] == [1]
+
+
+def test_other_settings_do_not_go_on_in_the_same_folder(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    assert verify(encoder, places, out, attacks, *more) == 0
+    before = (out / "results.json").read_bytes()
+    capsys.readouterr()
+    attacks.write_text(toml({"verification": ATTACKS | {"max_iterations": 10}}))
+    assert verify(encoder, places, out, attacks, *more, "--seed", "1") == 2
+    assert capsys.readouterr().err == (
+        f"{out} holds a run that was begun with other settings:\n"
+        "  seed: 0 there, 1 now\n"
+        "  settings.verification.max_iterations: 20 there, 10 now\n"
+        "Give the same command again, choose another --out, or give --overwrite to start anew.\n"
+    )
+    assert (out / "results.json").read_bytes() == before
+    assert main(["train", str(places), "--hide", "bar", "--preset", "demo", "--out", str(out)]) == 2
+    assert capsys.readouterr().err == (
+        f"{out} holds a verification run, not a training run: choose another --out, or give --overwrite "
+        "to replace it.\n"
+    )
+
+
+def test_an_anonymous_encoder_needs_names(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anonymous = rewritten(encoder, tmp_path / "a.safetensors", hide=None, keep=None, categories=None)
+    out = tmp_path / "attacked"
+    assert verify(anonymous, places, out, attacks, "--baselines", "none") == 2
+    assert capsys.readouterr().err == (
+        "This encoder file is anonymous: it does not say what it hides. Name it with --hide (and --keep).\n"
+    )
+    assert verify(anonymous, places, out, attacks, "--baselines", "none", "--hide", "bra") == 2
+    assert "'bra' is no category of these images; the nearest is 'bar'." in capsys.readouterr().err
+    assert not out.exists()
+    assert verify(anonymous, places, out, attacks, "--baselines", "none", "--hide", "bar") == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"The encoder file does not name the categories of training: all of {places} are used. "
+        "If it were others, name them with --categories."
+    )
+    results = Results.read(out / "results.json")
+    assert (results.hide, results.keep) == (("bar",), ())
+    assert [cell.task for cell in results.cells] == ["bar"]
+
+
+def test_names_that_contradict_the_file_are_refused(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(encoder, places, tmp_path / "attacked", attacks, "--hide", "bar") == 2
+    assert capsys.readouterr().err == (
+        "--hide bar contradicts the encoder file, which says airport_terminal; leave --hide out.\n"
+    )
+
+
+def test_a_file_without_a_preset_asks_for_one(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = rewritten(encoder, tmp_path / "f.safetensors", training={})
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    assert verify(foreign, places, out, attacks, *more) == 2
+    assert capsys.readouterr().err == (
+        f"{foreign} does not say with which preset it was trained: name the one whose settings the attackers "
+        "shall take with --preset (demo, paper, small).\n"
+    )
+    assert verify(foreign, places, out, attacks, *more, "--preset", "small") == 0
+    rate = Results.read(out / "results.json").cells[0].settings["rate"]
+    assert rate == scotoma.load_preset("small").verification.rate
+
+
+def test_only_the_categories_of_training_take_part_where_all_are_there(
+    places: Path, tiny: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.write_text(toml(NETWORKS | {"training": TRAINING}))
+    names = ["--hide", "bar", "--categories", "bar,office,runway", "--preset", "demo"]
+    run = tmp_path / "run"
+    assert main(["train", str(places), *names, "--config", str(tiny), "--out", str(run)]) == 0
+    encoder = run / "encoder.safetensors"
+    assert verify(encoder, places, tmp_path / "same", attacks, "--baselines", "none") == 0
+    about = Results.read(tmp_path / "same" / "results.json").run["data"]
+    assert (about["categories"], about["same_as_training"]) == (["bar", "office", "runway"], True)
+    other = write_photos(tmp_path / "other")
+    (other / "runway").rename(other / "street")
+    capsys.readouterr()
+    assert verify(encoder, other, tmp_path / "others", attacks, "--baselines", "none") == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"{other} lacks runway, which took part in training: all its categories are used."
+    )
+    about = Results.read(tmp_path / "others" / "results.json").run["data"]
+    assert about["categories"] == ["airport_terminal", "bar", "office", "street"]
+    assert about["same_as_training"] is False
+
+
+def test_attacks_that_fail_end_with_1_and_are_tried_again(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attacks.write_text(toml({"verification": ATTACKS | {"rate": 1e38}}))
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    for _ in range(2):
+        assert verify(encoder, places, out, attacks, *more) == 1
+        told = capsys.readouterr()
+        assert told.err.endswith(
+            "1 of 1 attacks failed; the same command tries them again:\n"
+            "  encoder, office: The attack became unstable before iteration 5: its loss is not a finite "
+            "number. Lower the attackers' 'rate' ('image_rate' on original images) in [verification].\n"
+        )
+        assert "attacks on encoder" in told.err
+        assert "Write the report" not in told.out
+
+
+def test_ctrl_c_says_how_to_go_on(
+    encoder: Path,
+    places: Path,
+    attacks: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    attacked = []
+
+    def stopped(*given: object, **more: object) -> object:
+        attacked.append(given)
+        if len(attacked) == 2:
+            raise KeyboardInterrupt
+        return whole(*given, **more)  # type: ignore[arg-type]
+
+    whole = protocol.attack
+    monkeypatch.setattr("scotoma.verification.suite.attack", stopped)
+    out = tmp_path / "attacked"
+    assert verify(encoder, places, out, attacks, "--baselines", "none") == 130
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "Stopped. The same command goes on: finished attacks are kept, one that was running starts again."
+    )
+    assert [each.name for each in (out / "cells").iterdir()] == ["encoder--airport_terminal.json"]
+    assert verify(encoder, places, out, attacks, "--baselines", "none") == 0
+    assert len(attacked) == 3
+    assert len(Results.read(out / "results.json").cells) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (
+            [],
+            "the command line: 3 problems.\n  - encoder: missing, it must be a path\n"
+            "  - data: missing, it must be a text\n  - out: missing, it must be a path\n",
+        ),
+        (
+            ["e", "--data", "d", "--out", "o", "--baselines", "bluur"],
+            "the command line: 1 problem.\n  - baselines[0]: 'bluur', a text is not possible, did you mean "
+            "'blur'? (allowed: identity, blur)\n",
+        ),
+        (["e", "--data", "d", "--out", "o"], "There is no encoder file e.\n"),
+    ],
+    ids=["missing", "baselines", "encoder"],
+)
+def test_a_mistake_in_what_was_typed_is_told(
+    typed: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", *typed]) == 2
+    assert capsys.readouterr() == ("", told)
+
+
+def test_an_unknown_task_is_told_with_the_nearest(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(encoder, places, tmp_path / "attacked", attacks, "--tasks", "ofice") == 2
+    assert capsys.readouterr().err == (
+        "tasks: 'ofice' is no category of these images; the nearest is 'office'. "
+        "The categories are: airport_terminal, bar, office, runway\n"
+    )
+    assert not (tmp_path / "attacked").exists()

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from scotoma.data.tasks import Task, known_names, training_tasks
+from scotoma.errors import InputError
+
+GROUP = ("arch", "bar", "church", "dam", "office")
+
+
+def test_a_binary_task_sets_a_category_against_the_others() -> None:
+    task = Task(("church",), GROUP)
+    assert (str(task), task.classes) == ("church", 2)
+    assert task.classes_of(np.array([0, 2, 4, 2])).tolist() == [0, 1, 0, 1]
+
+
+def test_several_names_are_one_task_in_the_order_of_the_names() -> None:
+    task = Task(("office", "arch"), GROUP)
+    assert (str(task), task.classes) == ("office+arch", 3)
+    assert task.classes_of(np.arange(5)).tolist() == [2, 0, 0, 0, 1]
+
+
+def test_weights_count_classes_alike_and_categories_within_other() -> None:
+    assert Task(("church",), GROUP).category_weights() == pytest.approx([1 / 8, 1 / 8, 1 / 2, 1 / 8, 1 / 8])
+    two = Task(("office", "arch"), GROUP).category_weights()
+    assert two == pytest.approx([1 / 3, 1 / 9, 1 / 9, 1 / 9, 1 / 3])
+
+
+def test_training_has_a_head_for_each_hidden_and_one_for_all_kept() -> None:
+    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], GROUP)
+    assert [str(task) for task in hidden] == ["arch", "dam"]
+    assert [(str(task), task.classes) for task in kept] == [("office+bar", 3)]
+    assert training_tasks(["arch"], [], GROUP)[1] == []
+    # 'Other' of the kept head includes what is hidden.
+    assert kept[0].classes_of(np.array([0, 3])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("hide", "keep", "message"),
+    [
+        ([], ["bar"], "nothing to hide was named; name at least one category with --hide"),
+        (
+            ["arch", "bar"],
+            ["bar", "dam", "arch"],
+            "both hidden and kept: arch, bar; a category can be only one of them",
+        ),
+        (
+            ["chruch", "officee"],
+            [],
+            "hide: 'chruch' is no category of these images; the nearest is 'church'; 'officee' is no "
+            "category of these images; the nearest is 'office'. "
+            "The categories are: arch, bar, church, dam, office",
+        ),
+        (
+            ["arch"],
+            ["bar", "bar"],
+            "keep: 'bar' is named twice. The categories are: arch, bar, church, dam, office",
+        ),
+        (
+            ["arch"],
+            ["bar", "church", "dam", "office"],
+            "every category but arch is kept: what is none of them is arch, which cannot be hidden then; "
+            "keep fewer categories, or add one that is neither hidden nor kept",
+        ),
+    ],
+)
+def test_impossible_names(hide: list[str], keep: list[str], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        training_tasks(hide, keep, GROUP)
+    assert str(error.value) == message
+
+
+def test_a_task_needs_others() -> None:
+    with pytest.raises(InputError) as error:
+        Task(("a", "b"), ("a", "b"))
+    assert str(error.value) == (
+        "task a+b: all 2 categories are named, nothing is left for 'other'; name fewer categories"
+    )
+
+
+def test_names_that_are_known_pass() -> None:
+    known_names(["bar", "dam"], GROUP, "tasks")

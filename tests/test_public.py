@@ -1,0 +1,54 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scotoma
+from scotoma.errors import InputError
+from tests.tiny import ATTACKS, NETWORKS, TRAINING, write_photos
+
+
+def test_every_public_name_is_there_and_has_a_docstring() -> None:
+    assert len(set(scotoma.__all__)) == len(scotoma.__all__)
+    for name in scotoma.__all__:
+        assert getattr(scotoma, name).__doc__, name
+    assert set(scotoma.__all__) <= set(dir(scotoma))
+
+
+def test_what_is_not_public_is_not_there() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'scotoma' has no attribute 'tain'$"):
+        _ = scotoma.tain
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    lines = ["import sys, scotoma", "assert 'torch' not in sys.modules", "scotoma.load_preset"]
+    code = "\n".join([*lines, "assert 'torch' in sys.modules"])
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_runs_in_python_are_refused_and_replaced_as_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path / "cache"))
+    preset = scotoma.load_preset("demo", NETWORKS | {"training": TRAINING, "verification": ATTACKS})
+    images = scotoma.open_images(
+        write_photos(tmp_path / "photos"), preset, categories=["bar", "office", "runway"]
+    )
+    assert images.categories == ("bar", "office", "runway")
+    plan = preset.plan(("bar",), (), 0)
+    first = scotoma.train(images, plan, tmp_path / "run")
+    # The same again finds it done; another plan is refused.
+    assert scotoma.train(images, plan, tmp_path / "run").digest == first.digest
+    with pytest.raises(InputError, match="was begun with other settings"):
+        scotoma.train(images, preset.plan(("bar",), (), 1), tmp_path / "run")
+    with pytest.raises(InputError) as caught:
+        scotoma.verify(first, images, preset, tmp_path / "run")
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'} holds a training run, not a verification run: choose another --out, or give "
+        "--overwrite to replace it."
+    )
+    other = scotoma.train(images, preset.plan(("bar",), (), 1), tmp_path / "run", overwrite=True)
+    assert other.card.training["seed"] == 1
+    parts = scotoma.divide(images, other)
+    assert sorted([*parts.training, *parts.reserve, *parts.validation, *parts.test]) == list(range(90))

@@ -1,0 +1,201 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from scotoma.encoder_file import load_encoder
+from scotoma.errors import InputError, TrainingStopped
+from scotoma.training import run as run_module
+from scotoma.training.collapse import Collapse
+from scotoma.training.run import TrainingPlan, train
+from scotoma.training.state import checkpoints
+from tests.examples import image_table, training_plan
+
+CONSTANT = Collapse(dead=0.75, low_variance=0.8, low_deviation=0.9, deviation=0.1)
+
+
+def bytes_of(path: Path) -> dict[str, bytes]:
+    return {
+        name: tensor.numpy().tobytes() for name, tensor in load_encoder(path).network.state_dict().items()
+    }
+
+
+def test_a_run_ends_in_an_encoder_file_that_says_how_it_was_made(tmp_path: Path) -> None:
+    table, plan = image_table(), training_plan()
+    frozen = load_encoder(train(table, plan, tmp_path))
+    card = frozen.card
+    assert (card.hide, card.keep, card.categories) == (("ant",), ("dog",), table.categories)
+    assert (card.encoder, card.classifier, card.preprocessing) == (
+        plan.encoder,
+        plan.classifier,
+        plan.preprocessing,
+    )
+    assert (card.split, card.data_digest) == (plan.split, table.digest())
+    training = card.training
+    assert (training["objective"], training["iterations"], training["seed"]) == ("label-flip", 20, 5)
+    assert set(training["hidden"]) == {"ant"} and 0 <= training["hidden"]["ant"] <= 1
+    assert set(training["kept"]) == {"dog"}
+    assert sum(training["images"].values()) == len(table)
+    assert training["settings"]["classifier_steps"] == 2
+    assert training["torch"] == torch.__version__
+    # Population statistics over the mix of hidden and kept batches: nearly centred on validation images.
+    codes = frozen.encode(table.pixels)
+    assert codes.shape == (300, 3, 4, 4) and float(codes.mean().abs()) < 0.3
+
+
+def test_figures_are_recorded_on_the_way(tmp_path: Path) -> None:
+    train(image_table(), training_plan(), tmp_path)
+    history = json.loads((tmp_path / "history.json").read_text())["history"]
+    # Warm-up counts from -4; every fifth iteration, the first update of the encoder being 0.
+    assert [point["iteration"] for point in history] == [0, 5, 10, 15, 20]
+    for point in history:
+        assert set(point["accuracy"]) == set(point["cross_entropy"]) == {"ant", "dog"}
+        assert set(point["collapse"]) == {"dead", "low_variance", "low_deviation", "deviation"}
+
+
+def test_the_same_plan_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
+    found = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        (tmp_path / name).mkdir()
+        found.append(bytes_of(train(image_table(), training_plan(seed=seed), tmp_path / name)))
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_looking_and_saving_more_often_changes_no_weight(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    often = train(image_table(), training_plan(evaluate_every=1, checkpoint_every=1), tmp_path / "a")
+    rarely = train(image_table(), training_plan(evaluate_every=99, checkpoint_every=99), tmp_path / "b")
+    assert bytes_of(often) == bytes_of(rarely)
+
+
+def test_training_does_not_disturb_the_user_s_random_numbers(tmp_path: Path) -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(3)
+    torch.manual_seed(11)
+    train(image_table(), training_plan(iterations=2), tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_finished_run_is_not_run_again_and_not_taken_for_another(tmp_path: Path) -> None:
+    path = train(image_table(), training_plan(), tmp_path)
+    before = path.read_bytes()
+    train(image_table(), training_plan(), tmp_path)
+    assert path.read_bytes() == before
+    with pytest.raises(InputError, match="was begun with other settings"):
+        train(image_table(), training_plan(keep=("eel",)), tmp_path)
+    with pytest.raises(InputError, match="was begun with other settings"):
+        train(image_table(per_category=61), training_plan(), tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_an_anonymous_file_tells_no_name_even_of_a_run_that_was_finished(tmp_path: Path) -> None:
+    path = train(image_table(), training_plan(), tmp_path)
+    weights = bytes_of(path)
+    train(image_table(), training_plan(), tmp_path, anonymous=True)
+    card = load_encoder(path).card
+    assert (card.hide, card.keep, card.categories) == (None, None, None)
+    assert set(card.training["hidden"]) == {"hidden 1"} and set(card.training["kept"]) == {"kept 1"}
+    assert not any(name.encode() in path.read_bytes() for name in ('"ant"', '"bee"', '"dog"'))
+    assert bytes_of(path) == weights
+
+
+def test_several_hidden_and_none_kept(tmp_path: Path) -> None:
+    path = train(image_table(), training_plan(hide=("ant", "eel"), keep=()), tmp_path)
+    training = load_encoder(path).card.training
+    assert (set(training["hidden"]), training["kept"]) == ({"ant", "eel"}, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classifier_rate": 1e30, "precision": "fp32"}, "encoder_rate"),
+        ({"objective": "negative-cross-entropy", "encoder_rate": 1e38, "precision": "fp32"}, "encoder_rate"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_the_run(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrainingStopped) as error:
+        train(image_table(), training_plan(**changes), tmp_path)
+    iteration = int(str(error.value).split()[4].rstrip(":"))
+    assert str(error.value) == (
+        f"Training stopped at iteration {iteration}: a loss or a weight is not a finite number. Lower "
+        "'encoder_rate' or 'classifier_rate' in [training], or set precision = \"fp32\", and start anew with "
+        "--overwrite."
+    )
+    assert not (tmp_path / "encoder.safetensors").exists()
+    for path in checkpoints(tmp_path):
+        assert path.name < f"checkpoint-{iteration + 10**9:010d}.safetensors"
+
+
+def collapsing(monkeypatch: pytest.MonkeyPatch, from_iteration: int, plan: TrainingPlan) -> TrainingPlan:
+    """Let the measured figures say collapse at each evaluation from an iteration on."""
+    calls = iter(range(0, 10**6, plan.training.evaluate_every))
+    healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
+
+    def measured(*_: Any) -> Collapse:
+        return CONSTANT if next(calls) >= from_iteration else healthy
+
+    monkeypatch.setattr(run_module, "measure_collapse", measured)
+    return plan
+
+
+@pytest.mark.parametrize("at", [10, 20])
+def test_a_collapse_stops_the_run_and_does_not_become_an_encoder_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    plan = collapsing(monkeypatch, at, training_plan(on_collapse="stop"))
+    with pytest.raises(TrainingStopped) as error:
+        train(image_table(), plan, tmp_path)
+    assert str(error.value) == (
+        f"Training stopped at iteration {at}: the encoder has collapsed. Of its outputs, 75% are dead, 80% "
+        "have a variance below 0.5 and 90% a deviation below 0.3 after the tanh. Use "
+        "normalisation = \"location\", a larger 'batch' "
+        "or a lower 'encoder_rate'; on_collapse = \"record\" goes on regardless."
+    )
+    with pytest.raises(TrainingStopped, match="the encoder has collapsed"):
+        train(image_table(), plan, tmp_path)
+    assert not (tmp_path / "encoder.safetensors").exists()
+    # The advice can be followed: the run goes on, and what was seen is recorded.
+    path = train(image_table(), training_plan(on_collapse="record"), tmp_path)
+    assert load_encoder(path).card.training["collapse"]["dead"] == 0.75
+
+
+def test_a_collapse_before_the_first_encoder_update_is_not_its_doing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = training_plan(on_collapse="stop", iterations=3, warm_up=10)
+    figures = iter([CONSTANT] * 2 + [replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)] * 9)
+    monkeypatch.setattr(run_module, "measure_collapse", lambda *_: next(figures))
+    assert train(image_table(), plan, tmp_path).exists()
+
+
+def test_the_ablation_without_normalisation_dies_and_that_is_recorded(tmp_path: Path) -> None:
+    """A constant encoder, made by weights of zero: real figures, no substitute."""
+    plan = training_plan(on_collapse="stop", encoder_rate=1e-12)
+    plan = replace(plan, encoder=replace(plan.encoder, normalisation="none", eps=1e9))
+    with pytest.raises(TrainingStopped, match="100% are dead"):
+        train(image_table(), plan, tmp_path)
+
+
+def test_a_category_that_a_part_lacks_is_told_before_anything_runs(tmp_path: Path) -> None:
+    table = image_table()
+    few = np.flatnonzero((table.labels != 2) | (np.arange(len(table)) == 120))
+    poor = replace(table, pixels=table.pixels[few], labels=table.labels[few], keys=table.keys[few])
+    with pytest.raises(InputError, match=r"^too few images: the .* part has no image of cat"):
+        train(poor, training_plan(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seconds_go_on_over_processes(tmp_path: Path) -> None:
+    path = train(image_table(), training_plan(iterations=8), tmp_path)
+    first = load_encoder(path).card.training["seconds"]
+    path.unlink()
+    again = train(image_table(), training_plan(iterations=8), tmp_path)
+    assert load_encoder(again).card.training["seconds"] >= first

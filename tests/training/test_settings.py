@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+
+from scotoma.errors import InputError
+from scotoma.training.settings import TrainingSettings
+
+
+def test_defaults_are_the_paper_s() -> None:
+    paper = TrainingSettings()
+    assert (paper.iterations, paper.warm_up, paper.batch, paper.alpha) == (860_000, 5_000, 128, 2**-4)
+    assert (paper.classifier_rate, paper.encoder_rate, paper.drop_every) == (1e-4, 1e-4, 200_000)
+    assert paper.encoder_drop == pytest.approx(0.1 ** (1 / 4))
+    assert (paper.objective, paper.classifier_steps, paper.on_collapse) == ("label-flip", 1, "stop")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"iterations": 0, "warm_up": -1, "batch": 1},
+            "'iterations' is 0: must be at least 1; 'warm_up' is -1: must be at least 0; "
+            "'batch' is 1: must be at least 2",
+        ),
+        (
+            {"alpha": 0.0, "encoder_rate": float("nan")},
+            "'alpha' is 0.0: must be above 0; 'encoder_rate' is nan: must be above 0",
+        ),
+    ],
+)
+def test_impossible_settings_are_told_all_at_once(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        TrainingSettings(**changes)
+    assert str(error.value) == f"training settings: {message}"

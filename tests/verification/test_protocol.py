@@ -1,0 +1,199 @@
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from scotoma.data.tasks import Task
+from scotoma.errors import ScotomaError
+from scotoma.metrics import balanced_accuracy, image_weights, logits_of
+from scotoma.runs.results import Point
+from scotoma.verification.codes import Codes, StoredViews
+from scotoma.verification.protocol import Labels, Outcome, attack
+from scotoma.verification.saturation import stage
+from scotoma.verification.settings import AttackSettings
+
+SETTINGS = AttackSettings(rate=1e-2, batch=16, evaluate_every=5, patience=3, rise=0.01, max_iterations=600)
+TASK = Task(("a",), ("a", "b", "c"))
+
+
+def labels_of(count: int) -> np.ndarray:
+    return np.arange(count) % 3
+
+
+LABELS = Labels(labels_of(90), labels_of(60), labels_of(75))
+
+
+def codes(clean: bool = True, seed: int = 0) -> Codes:
+    """Codes (images, 1, 2, 2) that show category a, and noise."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def some(count: int) -> Tensor:
+        values = torch.randn(count, 1, 2, 2, generator=generator)
+        if clean:
+            values[:, 0, 0, 0] += 3 * torch.from_numpy(labels_of(count) == 0)
+        return values
+
+    return Codes(StoredViews(some(90)[None]), some(60), some(75))
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+
+
+def attacked(settings: AttackSettings = SETTINGS, **changes: object) -> Outcome:
+    return attack(network(), codes(), LABELS, TASK, replace(settings, **changes), seed=1)  # type: ignore[arg-type]
+
+
+def test_an_attack_saturates_drops_its_rate_once_by_ten_and_saturates_again() -> None:
+    outcome = attacked()
+    rates = [point.rate for point in outcome.history]
+    drop = rates.index(min(rates))
+    assert rates == [1e-2] * drop + [pytest.approx(1e-3)] * (len(rates) - drop)
+    assert stage(outcome.history[: drop - 1], SETTINGS) == "first rate"
+    assert stage(outcome.history[:drop], SETTINGS) == "second rate"
+    assert stage(outcome.history, SETTINGS) == "saturated"
+    assert stage(outcome.history[:-1], SETTINGS) == "second rate"
+    assert outcome.state == "done"
+    assert [point.iteration for point in outcome.history] == list(range(5, 5 * len(rates) + 1, 5))
+    assert outcome.best.val_accuracy > 0.85
+
+
+def test_the_weights_of_the_lowest_validation_cross_entropy_are_kept() -> None:
+    found = network()
+    watched: list[tuple[Point, dict[str, Tensor]]] = []
+
+    def watch(point: Point) -> None:
+        watched.append((point, {name: tensor.clone() for name, tensor in found.state_dict().items()}))
+
+    outcome = attack(found, codes(), LABELS, TASK, SETTINGS, seed=1, watch=watch)
+    best, weights = min(watched, key=lambda pair: pair[0].val_cross_entropy)
+    assert outcome.best == best
+    assert all(torch.equal(weights[name], tensor) for name, tensor in found.state_dict().items())
+    torch.testing.assert_close(outcome.test_logits, logits_of(found, codes().test))
+    assert [point for point, _ in watched] == list(outcome.history)
+
+
+def test_the_second_rate_starts_from_the_best_weights() -> None:
+    """An attacker that overfits: what the drop starts from is not what the first rate ended with."""
+    settings = replace(SETTINGS, rate=0.3, drop=1e-12, evaluate_every=1)
+    found = network()
+    weights: list[Tensor] = []
+    points: list[Point] = []
+
+    def watch(point: Point) -> None:
+        points.append(point)
+        weights.append(next(found.parameters()).detach().clone())
+
+    attack(found, codes(clean=False), LABELS, TASK, settings, seed=1, watch=watch)
+    drop = next(number for number, point in enumerate(points) if point.rate < 0.1)
+    best = min(range(drop), key=lambda number: points[number].val_cross_entropy)
+    assert best < drop - 1
+    # At a rate of next to nothing the weights stay where the drop put them.
+    torch.testing.assert_close(weights[drop], weights[best], atol=1e-6, rtol=0)
+
+
+class Watched(nn.Module):
+    """Counts how often it sees a batch of the test images' size."""
+
+    def __init__(self, test: int) -> None:
+        super().__init__()
+        self.inner, self.test, self.looks = network(), test, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.looks += len(images) == self.test
+        logits: Tensor = self.inner(images)
+        return logits
+
+
+def test_the_test_images_are_looked_at_once() -> None:
+    watched = Watched(test=75)
+    outcome = attack(watched, codes(), LABELS, TASK, SETTINGS, seed=1)
+    assert watched.looks == 1 and len(outcome.history) > 5
+
+
+def test_test_images_decide_nothing() -> None:
+    other = replace(codes(), test=torch.randn(75, 1, 2, 2))
+    one = attack(network(), codes(), LABELS, TASK, SETTINGS, seed=1)
+    two = attack(network(), other, LABELS, TASK, SETTINGS, seed=1)
+    assert one.history == two.history
+
+
+@pytest.mark.parametrize(("budget", "evaluations"), [(5, 1), (12, 3), (20, 4)])
+def test_an_attack_at_its_budget_s_end_is_inconclusive(budget: int, evaluations: int) -> None:
+    outcome = attacked(max_iterations=budget)
+    assert outcome.state == "inconclusive"
+    assert [point.iteration for point in outcome.history][-1] == budget
+    assert len(outcome.history) == evaluations
+
+
+def test_an_attack_within_its_second_rate_is_inconclusive_too() -> None:
+    whole = attacked()
+    almost = attacked(max_iterations=whole.history[-2].iteration)
+    assert min(point.rate for point in almost.history) < 1e-2
+    assert almost.state == "inconclusive"
+    assert attacked(max_iterations=whole.history[-1].iteration).state == "done"
+
+
+@dataclass
+class Poisoned:
+    """Training codes that go wrong after a while."""
+
+    after: int
+
+    def draw(self, positions: np.ndarray, random: np.random.Generator) -> Tensor:
+        self.after -= 1
+        return torch.full((len(positions), 1, 2, 2), float("nan") if self.after < 0 else 1.0)
+
+
+def poisoned_training() -> Codes:
+    return replace(codes(), training=Poisoned(7))
+
+
+def poisoned_validation() -> Codes:
+    return replace(codes(), validation=torch.full((60, 1, 2, 2), float("inf")))
+
+
+@pytest.mark.parametrize(
+    ("poison", "iteration"),
+    [(poisoned_training, 10), (poisoned_validation, 5)],
+    ids=["training", "validation"],
+)
+def test_a_loss_that_is_not_finite_is_an_error(poison: Callable[[], Codes], iteration: int) -> None:
+    with pytest.raises(ScotomaError) as error:
+        attack(network(), poison(), LABELS, TASK, SETTINGS, seed=1)
+    assert str(error.value) == (
+        f"The attack became unstable before iteration {iteration}: its loss is not a finite number. Lower "
+        "the attackers' 'rate' ('image_rate' on original images) in [verification]."
+    )
+
+
+def test_an_attack_follows_from_its_seed() -> None:
+    runs = [attack(network(), codes(), LABELS, TASK, SETTINGS, seed=seed) for seed in (1, 1, 2)]
+    assert runs[0].history == runs[1].history
+    assert torch.equal(runs[0].test_logits, runs[1].test_logits)
+    assert runs[0].history != runs[2].history
+
+
+def test_validation_figures_are_balanced() -> None:
+    found = network()
+    last: list[tuple[Point, float]] = []
+
+    def watch(point: Point) -> None:
+        logits = logits_of(found, codes().validation)
+        weights = torch.from_numpy(image_weights(TASK, LABELS.validation))
+        classes = torch.from_numpy(TASK.classes_of(LABELS.validation))
+        last.append((point, balanced_accuracy(logits, classes, weights)))
+
+    attack(found, codes(), LABELS, TASK, SETTINGS, seed=1, watch=watch)
+    assert all(point.val_accuracy == accuracy for point, accuracy in last)
+
+
+def test_bf16_reads_nearly_the_same_and_keeps_fp32_weights() -> None:
+    found = network()
+    outcome = attack(found, codes(), LABELS, TASK, SETTINGS, seed=1, bf16=True)
+    assert outcome.best.val_accuracy == pytest.approx(attacked().best.val_accuracy, abs=0.05)
+    assert {tensor.dtype for tensor in found.state_dict().values()} == {torch.float32}

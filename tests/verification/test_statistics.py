@@ -1,0 +1,144 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from scotoma.data.tasks import Task
+from scotoma.metrics import image_weights
+from scotoma.verification.statistics import (
+    auc,
+    balanced_accuracy_interval,
+    bits,
+    clopper_pearson,
+    label_only_floor,
+)
+
+TEN = tuple("abcdefghij")
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        # 1 - .025**(1/10), and the "rule of three" end of it; 5 of 10 from tables.
+        (0, 10, 0.0, 0.3085),
+        (10, 10, 0.6915, 1.0),
+        (5, 10, 0.1871, 0.8129),
+        (1, 1, 0.025, 1.0),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_clopper_pearson_against_known_values(successes: int, trials: int, low: float, high: float) -> None:
+    assert clopper_pearson(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(3, 7), (0, 5), (499, 500), (81, 263)])
+def test_clopper_pearson_against_scipy(successes: int, trials: int) -> None:
+    expected = binomtest(successes, trials).proportion_ci(0.9, method="exact")
+    found = clopper_pearson(successes, trials, confidence=0.9)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_the_interval_combines_exact_intervals_of_categories() -> None:
+    """Written out for a of (a, b, c): 8 of 10 a, 3 of 4 b, 20 of 20 c."""
+    task = Task(("a",), ("a", "b", "c"))
+    labels = np.repeat([0, 1, 2], [10, 4, 20])
+    correct = np.array([True] * 8 + [False] * 2 + [True] * 3 + [False] + [True] * 20)
+    found = balanced_accuracy_interval(correct, labels, task)
+    estimate = 0.5 * 0.8 + 0.25 * 0.75 + 0.25 * 1.0
+    bounds = [clopper_pearson(*case) for case in ((8, 10), (3, 4), (20, 20))]
+    down = math.sqrt(
+        (0.5 * (0.8 - bounds[0][0])) ** 2
+        + (0.25 * (0.75 - bounds[1][0])) ** 2
+        + (0.25 * (1 - bounds[2][0])) ** 2
+    )
+    up = math.sqrt((0.5 * (bounds[0][1] - 0.8)) ** 2 + (0.25 * (bounds[1][1] - 0.75)) ** 2)
+    assert found.estimate == pytest.approx(estimate)
+    assert (found.low, found.high) == pytest.approx((estimate - down, min(estimate + up, 1.0)))
+
+
+def test_one_binomial_gives_its_exact_interval() -> None:
+    """Two categories of which one is missing: the rest is a plain proportion."""
+    found = balanced_accuracy_interval(
+        np.array([True] * 5 + [False] * 5), np.zeros(10, int), Task(("a",), ("a", "b"))
+    )
+    assert (found.low, found.estimate, found.high) == pytest.approx((0.1871, 0.5, 0.8129), abs=1e-4)
+
+
+def test_bounds_stay_between_0_and_1() -> None:
+    task, labels = Task(("a",), ("a", "b")), np.repeat([0, 1], 5)
+    assert balanced_accuracy_interval(np.ones(10, bool), labels, task).high == 1
+    assert balanced_accuracy_interval(np.zeros(10, bool), labels, task).low == 0
+
+
+@pytest.mark.parametrize("level", [0.55, 0.8, 0.97])
+def test_95_percent_of_the_intervals_hold_the_truth(level: float) -> None:
+    task = Task(("a",), TEN[:5])
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), [60, 30, 30, 30, 30])
+    chances = np.array([level, level - 0.1, level, level + 0.02, level])
+    truth = float(task.category_weights() @ chances)
+    held = []
+    for _ in range(300):
+        correct = random.random(len(labels)) < chances[labels]
+        found = balanced_accuracy_interval(correct, labels, task)
+        held.append(found.low <= truth <= found.high)
+    # Exact intervals are a little wide; 300 trials have a deviation of 1.3 points.
+    assert 0.92 <= float(np.mean(held)) <= 1
+
+
+@pytest.mark.parametrize(("kept", "floor"), [(0, 0.5), (1, 10 / 18), (2, 11 / 18), (3, 12 / 18)])
+@pytest.mark.parametrize("uneven", [False, True])
+def test_the_floor_of_one_of_ten_is_a_half_and_n_eighteenths(kept: int, floor: float, uneven: bool) -> None:
+    counts = np.arange(20, 40, 2) if uneven else np.full(10, 30)
+    labels = np.repeat(np.arange(10), counts)
+    found = label_only_floor(Task(("j",), TEN), TEN[:kept], labels, labels[::2])
+    assert found == pytest.approx(floor)
+
+
+@pytest.mark.parametrize(("kept", "floor"), [(1, 5 / 8), (2, 6 / 8), (3, 7 / 8)])
+def test_the_floor_of_one_of_five(kept: int, floor: float) -> None:
+    labels = np.repeat(np.arange(5), 20)
+    assert label_only_floor(Task(("e",), TEN[:5]), TEN[:kept], labels, labels) == pytest.approx(floor)
+
+
+def test_the_floor_of_a_kept_task_is_guessing() -> None:
+    labels = np.repeat(np.arange(10), 20)
+    assert label_only_floor(Task(("a",), TEN), ("a", "b"), labels, labels) == 0.5
+
+
+def test_the_floor_s_rule_is_learned_from_training_images() -> None:
+    """Nothing of the test labels decides it: categories that only the test images have change no rule."""
+    training, test = np.repeat(np.arange(10), 20), np.repeat([0, 9], 20)
+    # Of the kept a none is j; of the rest j is the most likely: both right.
+    assert label_only_floor(Task(("j",), TEN), ("a",), training, test) == 1
+
+
+def test_area_under_the_curve_written_out() -> None:
+    scores = np.array([0.9, 0.4, 0.6, 0.4, 0.1])
+    classes = np.array([1, 1, 0, 0, 0])
+    weights = np.array([1.0, 2.0, 1.0, 3.0, 1.0])
+    total = hits = 0.0
+    for i in np.flatnonzero(classes):
+        for j in np.flatnonzero(classes == 0):
+            pair = weights[i] * weights[j]
+            total += pair
+            hits += pair * ((scores[i] > scores[j]) + (scores[i] == scores[j]) / 2)
+    assert auc(scores, classes, weights) == pytest.approx(hits / total)
+
+
+def test_area_counts_categories_alike() -> None:
+    """c is common and scored badly; weighting makes it half of 'other', whatever its number."""
+    task, labels = Task(("a",), ("a", "b", "c")), np.repeat([0, 1, 2], [10, 10, 90])
+    scores = np.repeat([0.5, 0.1, 0.9], [10, 10, 90])
+    assert auc(scores, task.classes_of(labels), image_weights(task, labels)) == pytest.approx(0.5)
+
+
+def test_bits_of_a_cross_entropy() -> None:
+    assert bits(math.log(2), 2) == pytest.approx(0)
+    assert bits(0.0, 2) == 1
+    assert bits(0.0, 4) == 2
+    # Right with 90 %, and it says so: 1 - H(.1).
+    entropy = -0.9 * math.log(0.9) - 0.1 * math.log(0.1)
+    assert bits(entropy, 2) == pytest.approx(0.531, abs=1e-3)
+    assert bits(1.0, 2) < 0
