@@ -19,6 +19,21 @@ from tests.tiny import NETWORKS, TRAINING
 
 NAMES = ["--hide", "airport_terminal", "--preset", "demo"]
 AGAIN = "Give the same command again, choose another --out, or give --overwrite to start anew.\n"
+# A shell may have told its children to ignore Ctrl-C, as those in the background. The pauses make sure that
+# there is something left to interrupt on a busy machine.
+INTERRUPTIBLE = """
+import signal, sys, time
+from scotoma.cli import main
+from scotoma.training import run
+
+def save_and_rest(*given):
+    save(*given)
+    time.sleep(0.5)
+
+save, run.save_checkpoint = run.save_checkpoint, save_and_rest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def train(places: Path, out: Path, config: Path, *more: str, keep: str = "office") -> int:
@@ -258,13 +273,12 @@ def test_ctrl_c_before_the_first_checkpoint_says_so(
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     places: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tiny.write_text(tiny.read_text().replace("iterations = 12", "iterations = 160"))
+    tiny.write_text(tiny.read_text().replace("iterations = 12", "iterations = 80"))
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    # A shell may have told its children to ignore Ctrl-C, as those in the background.
-    code = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += "from scotoma.cli import main\nsys.exit(main(sys.argv[1:]))"
     names = ["train", str(places), *NAMES, "--keep", "office", "--config", str(tiny), "--out", str(stopped)]
-    with subprocess.Popen([sys.executable, "-c", code, *names], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *names], stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline = time.monotonic() + 60
         while not list(stopped.glob("checkpoint-*")) and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -277,7 +291,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     assert told.splitlines()[-1] == (
         f"Stopped. The same command goes on from the checkpoint at iteration {reached}."
     )
-    assert reached < 140
+    assert reached < 80
     assert train(places, stopped, tiny) == 0
     assert f"Going on from the checkpoint at iteration {reached}.\n" in capsys.readouterr().out
     assert train(places, whole, tiny) == 0

@@ -36,7 +36,7 @@ class LocationNorm(nn.Module):
         width: int,
         *,
         eps: float = 1e-5,
-        momentum: float = 0.02,
+        momentum: float = 0.1,
         bias: bool = False,
     ) -> None:
         super().__init__()
@@ -77,5 +77,5 @@ class ChannelNorm(nn.BatchNorm2d):
     different over locations; the paper shows that it then collapses.
     """
 
-    def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.02) -> None:
+    def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(channels, eps=eps, momentum=momentum, affine=False)

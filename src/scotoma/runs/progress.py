@@ -145,7 +145,7 @@ def watched(console: Console | None = None) -> Progress:
 
 def show_figures(figures: dict[str, Figure]) -> str:
     """Names and values in one line; fractions with three decimals, tiny ones with an exponent."""
-    return "  ".join(f"{name.replace('_', ' ')} {_show(value)}" for name, value in figures.items())
+    return "  ".join(f"{name} {_show(value)}" for name, value in figures.items())
 
 
 def _show(value: Figure) -> str:
