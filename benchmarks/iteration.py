@@ -1,10 +1,11 @@
-"""How much of a training iteration is convolution? Time of an iteration over that of its convolutions alone.
+"""How much of a training iteration is convolution? Time of an iteration over that of its convolutions.
 
     python benchmarks/iteration.py [--preset small] [--threads 2] [--repeats 7]
 
-One iteration is `classifier_steps` updates of the classifiers and one of the encoder, batch assembly included, on
-random images. Every convolution that it runs is then timed alone, forward and backward as far as the iteration needs
-it, in the fastest of three formats (bf16 and fp32 in channels_last, fp32 in NCHW). Medians over the repeats.
+One iteration is `classifier_steps` updates of the classifiers and one of the encoder, batch assembly
+included, on random images. Every convolution that it runs is then timed alone, forward and backward as far as
+the iteration needs it, in the fastest of three formats (bf16 and fp32 in channels_last, fp32 in NCHW).
+Medians over the repeats.
 """
 
 # ruff: noqa: E402 (the allocator must be tuned before torch is imported)
@@ -45,7 +46,9 @@ class Call:
 
 def main() -> None:
     """Print the two times and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="small")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=7)
@@ -56,7 +59,9 @@ def main() -> None:
     calls = record(game, batches, preset)
     whole = median_time(lambda: iterate(game, batches, preset), options.repeats)
     alone = sum(fastest(call, options.repeats) for call in calls)
-    print(f"preset {options.preset}, {options.threads} threads, {torch.__version__}, {len(calls)} convolutions")
+    print(
+        f"preset {options.preset}, {options.threads} threads, {torch.__version__}, {len(calls)} convolutions"
+    )
     print(f"one iteration            {1e3 * whole:8.1f} ms")
     print(f"its convolutions alone   {1e3 * alone:8.1f} ms")
     print(f"ratio                    {whole / alone:8.2f}")

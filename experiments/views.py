@@ -1,10 +1,10 @@
-"""How many augmented encodings of a training image does an attacker need? Stored views against encoding afresh.
+"""How many augmented encodings of each training image does an attacker need?
 
-    python experiments/views.py ENCODER... --data DATA --tasks a,b [--views 1,2,4,8,16,0] [--seeds 0,1,2] [--out FILE]
+    python experiments/views.py ENCODER... --tasks a,b [--data DATA] [--views 1,2,4,0] [--out FILE]
 
-For each encoder file and task an attacker is trained to saturation on each number of stored views (0: every batch is
-cropped and encoded anew). Printed, and written to FILE as JSON: the best validation accuracy, averaged over the
-attackers' seeds, and the smallest number of views whose mean is within 1 point of encoding afresh.
+For each encoder file and task an attacker is trained to saturation on each number of stored views (0: every
+batch is cropped and encoded anew). Printed, and written to FILE as JSON: the best validation accuracy, mean over
+the attackers' seeds, and the smallest number of views whose mean is within 1 point of encoding afresh.
 """
 
 # ruff: noqa: E402 (the allocator must be tuned before torch is imported)
@@ -32,7 +32,9 @@ from scotoma.verification.suite import Suite, subjects_of
 
 def main() -> None:
     """Print the table and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("encoders", nargs="+", type=Path)
     parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--tasks", required=True)

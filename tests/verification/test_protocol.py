@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
-from scotoma.metrics import balanced_accuracy, image_weights, logits_of
+from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
 from scotoma.runs.results import Point
+from scotoma.verification.calibration import calibrate
 from scotoma.verification.codes import Codes, StoredViews
 from scotoma.verification.protocol import Labels, Outcome, attack
 from scotoma.verification.saturation import stage
@@ -73,7 +74,15 @@ def test_the_weights_of_the_lowest_validation_cross_entropy_are_kept() -> None:
     best, weights = min(watched, key=lambda pair: pair[0].val_cross_entropy)
     assert outcome.best == best
     assert all(torch.equal(weights[name], tensor) for name, tensor in found.state_dict().items())
-    torch.testing.assert_close(outcome.test_logits, logits_of(found, codes().test))
+    validation = logits_of(found, codes().validation)
+    weights = torch.from_numpy(image_weights(TASK, LABELS.validation))
+    fitted = calibrate(validation, torch.from_numpy(TASK.classes_of(LABELS.validation)), weights)
+    torch.testing.assert_close(outcome.test_logits, fitted(logits_of(found, codes().test)))
+    assert best.val_cross_entropy == pytest.approx(
+        balanced_cross_entropy(
+            fitted(validation), torch.from_numpy(TASK.classes_of(LABELS.validation)), weights
+        )
+    )
     assert [point for point, _ in watched] == list(outcome.history)
 
 
@@ -178,7 +187,7 @@ def test_an_attack_follows_from_its_seed() -> None:
     assert runs[0].history != runs[2].history
 
 
-def test_validation_figures_are_balanced() -> None:
+def test_validation_figures_are_balanced_and_calibrated() -> None:
     found = network()
     last: list[tuple[Point, float]] = []
 
@@ -186,7 +195,8 @@ def test_validation_figures_are_balanced() -> None:
         logits = logits_of(found, codes().validation)
         weights = torch.from_numpy(image_weights(TASK, LABELS.validation))
         classes = torch.from_numpy(TASK.classes_of(LABELS.validation))
-        last.append((point, balanced_accuracy(logits, classes, weights)))
+        fitted = calibrate(logits, classes, weights)(logits)
+        last.append((point, balanced_accuracy(fitted, classes, weights)))
 
     attack(found, codes(), LABELS, TASK, SETTINGS, seed=1, watch=watch)
     assert all(point.val_accuracy == accuracy for point, accuracy in last)

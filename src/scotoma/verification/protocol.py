@@ -14,6 +14,7 @@ from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
 from scotoma.objectives import cross_entropy
 from scotoma.runs.results import Point, State
+from scotoma.verification.calibration import Calibration, calibrate
 from scotoma.verification.codes import Codes
 from scotoma.verification.saturation import stage
 from scotoma.verification.settings import AttackSettings
@@ -30,7 +31,9 @@ class Labels:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished attack: its history, how it ended, and the chosen weights' logits on the test images."""
+    """A finished attack: its history, how it ended, and the chosen weights' calibrated logits on the test
+    images.
+    """
 
     history: tuple[Point, ...]
     state: State
@@ -55,8 +58,9 @@ def attack(
 ) -> Outcome:
     """Train `network` from scratch until validation saturates, drop the rate, train until it saturates again.
 
-    The weights with the lowest validation cross-entropy are kept: the second rate starts from them, and with
-    them the test images are looked at, once. An attacker that is still improving when `max_iterations` is
+    Validation figures are those of calibrated logits (see `calibration`). The weights with the lowest
+    validation cross-entropy are kept: the second rate starts from them, and with them and their calibration
+    the test images are looked at, once. An attacker that is still improving when `max_iterations` is
     reached is 'inconclusive'.
 
     Raises:
@@ -72,7 +76,7 @@ def attack(
         history.append(point)
         watch(point)
         if best is None or point.val_cross_entropy < best.val_cross_entropy:
-            best, best_weights = point, _weights(network)
+            best, best_weights, calibration = point, _weights(network), student.calibration
         now = stage(history, settings)
         if now == "saturated":
             break
@@ -83,7 +87,8 @@ def attack(
     assert best is not None  # max_iterations is at least 1
     network.load_state_dict(best_weights)
     done = stage(history, settings) == "saturated"
-    return Outcome(tuple(history), "done" if done else "inconclusive", best, logits_of(network, codes.test))
+    test_logits = calibration(logits_of(network, codes.test))
+    return Outcome(tuple(history), "done" if done else "inconclusive", best, test_logits)
 
 
 class _Student:
@@ -103,6 +108,7 @@ class _Student:
         self.rows = BalancedRows(labels.training, np.arange(len(labels.training)), task)
         self.val_classes = torch.from_numpy(task.classes_of(labels.validation))
         self.val_weights = torch.from_numpy(image_weights(task, labels.validation))
+        self.calibration = Calibration(1.0, torch.zeros(task.classes))
         network.train()
 
     def start_at(self, rate: float) -> None:
@@ -131,15 +137,17 @@ class _Student:
         return last, float(total) / (last - first)
 
     def look(self, rate: float, iteration: int, train_cross_entropy: float) -> Point:
-        """The figures on the validation images."""
-        figures = (logits_of(self.network, self.codes.validation), self.val_classes, self.val_weights)
-        val_cross_entropy = balanced_cross_entropy(*figures)
-        if not (math.isfinite(train_cross_entropy) and math.isfinite(val_cross_entropy)):
+        """The figures on the validation images, calibrated on them."""
+        logits, truth = logits_of(self.network, self.codes.validation), (self.val_classes, self.val_weights)
+        if not (math.isfinite(train_cross_entropy) and bool(logits.isfinite().all())):
             raise _Diverged(
                 f"The attack became unstable before iteration {iteration}: its loss is not a finite number. "
                 "Lower the attackers' 'rate' ('image_rate' on original images) in [verification]."
             )
-        return Point(iteration, rate, train_cross_entropy, val_cross_entropy, balanced_accuracy(*figures))
+        self.calibration = calibrate(logits, *truth)
+        figures = (self.calibration(logits), *truth)
+        val_cross_entropy, val_accuracy = balanced_cross_entropy(*figures), balanced_accuracy(*figures)
+        return Point(iteration, rate, train_cross_entropy, val_cross_entropy, val_accuracy)
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
