@@ -94,7 +94,7 @@ def test_running_statistics_follow_mean_and_unbiased_variance(memory: torch.memo
 
 def test_it_is_batch_normalisation_of_the_flattened_activations() -> None:
     x = activations()
-    reference = nn.BatchNorm1d(60, affine=False, eps=EPS, momentum=0.02)
+    reference = nn.BatchNorm1d(60, affine=False, eps=EPS, momentum=0.1)
     norm = LocationNorm(3, 4, 5, eps=EPS)
     torch.testing.assert_close(norm(x), reference(x.flatten(1)).view(x.shape))
     torch.testing.assert_close(norm.mean.permute(2, 0, 1).flatten(), reference.running_mean)

@@ -75,14 +75,12 @@ def test_the_weights_of_the_lowest_validation_cross_entropy_are_kept() -> None:
     assert outcome.best == best
     assert all(torch.equal(weights[name], tensor) for name, tensor in found.state_dict().items())
     validation = logits_of(found, codes().validation)
-    weights = torch.from_numpy(image_weights(TASK, LABELS.validation))
-    fitted = calibrate(validation, torch.from_numpy(TASK.classes_of(LABELS.validation)), weights)
+    classes = torch.from_numpy(TASK.classes_of(LABELS.validation))
+    balance = torch.from_numpy(image_weights(TASK, LABELS.validation))
+    fitted = calibrate(validation, classes, balance)
     torch.testing.assert_close(outcome.test_logits, fitted(logits_of(found, codes().test)))
-    assert best.val_cross_entropy == pytest.approx(
-        balanced_cross_entropy(
-            fitted(validation), torch.from_numpy(TASK.classes_of(LABELS.validation)), weights
-        )
-    )
+    found_again = balanced_cross_entropy(fitted(validation), classes, balance)
+    assert best.val_cross_entropy == pytest.approx(found_again)
     assert [point for point, _ in watched] == list(outcome.history)
 
 

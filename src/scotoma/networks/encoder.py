@@ -133,7 +133,8 @@ def rounded(codes: Tensor, bits: int) -> Tensor:
     steps = 2**bits
     step = ((codes.detach() + 1) * (steps / 2)).floor().clamp(0, steps - 1)
     # The difference is zero, so that the values are exact.
-    return (step + 0.5) * (2 / steps) - 1 + (codes - codes.detach())
+    exact: Tensor = (step + 0.5) * (2 / steps) - 1 + (codes - codes.detach())
+    return exact
 
 
 class Pooling(nn.Module):
