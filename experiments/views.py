@@ -3,8 +3,8 @@
     python experiments/views.py ENCODER... --tasks a,b [--data DATA] [--views 1,2,4,0] [--out FILE]
 
 For each encoder file and task an attacker is trained to saturation on each number of stored views (0: every
-batch is cropped and encoded anew). Printed, and written to FILE as JSON: the best validation accuracy, mean over
-the attackers' seeds, and the smallest number of views whose mean is within 1 point of encoding afresh.
+batch is cropped and encoded anew). Printed, and written to FILE as JSON: the best validation accuracy, mean
+over the attackers' seeds, and the smallest number of views whose mean is within 1 point of encoding afresh.
 """
 
 # ruff: noqa: E402 (the allocator must be tuned before torch is imported)

@@ -114,9 +114,9 @@ def test_the_python_steps_give_values(ran: Ran) -> None:
     assert len(ran.names["results"].cells) == 6
     assert ran.names["codes"].shape == (1000, 3 * 7 * 7)
     assert (ran.folder / "shirt.html").is_file()
-    # Codes of an encoder that has hardly learned anything, yet most bags are told from the rest.
+    # One-bit codes of an encoder that has hardly learned anything, yet bags are told from the rest.
     right, bag = ran.names["right"], ran.names["bag"][ran.names["parts"].test]
-    assert all(0.6 < float(right[bag == label].mean()) <= 1 for label in (0, 1))
+    assert 0.62 < sum(float(right[bag == label].mean()) for label in (0, 1)) / 2 <= 1
 
 
 def test_the_python_steps_are_as_short_as_they_should_be() -> None:

@@ -44,7 +44,7 @@ def test_every_attack_is_run_recorded_and_shown(
         assert cell.settings["batch"] == ATTACKS["batch"]
         assert 0 < cell.iterations <= 20
         assert cell.test_low is not None and cell.test_accuracy is not None and cell.test_high is not None
-        assert cell.test_low <= cell.test_accuracy <= cell.test_high + 1e-9
+        assert 0 <= cell.test_low <= cell.test_accuracy <= cell.test_high <= 1
     # A group of four: who knows that an image is no office has 1/2 + 1/6 for the hidden one.
     assert results.cells[0].floor == pytest.approx(2 / 3)
     command = (
@@ -217,7 +217,7 @@ def test_attacks_that_fail_end_with_1_and_are_tried_again(
             "  encoder, office: The attack became unstable before iteration 5: its loss is not a finite "
             "number. Lower the attackers' 'rate' ('image_rate' on original images) in [verification].\n"
         )
-        assert "attacks on encoder" in told.err
+        assert "attacks: " in told.err
         assert "Write the report" not in told.out
 
 

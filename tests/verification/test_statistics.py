@@ -71,6 +71,11 @@ def test_bounds_stay_between_0_and_1() -> None:
     assert balanced_accuracy_interval(np.zeros(10, bool), labels, task).low == 0
 
 
+def test_all_right_is_1_though_the_weights_sum_to_a_little_more() -> None:
+    found = balanced_accuracy_interval(np.ones(40, bool), np.repeat(np.arange(10), 4), Task(("a",), TEN))
+    assert (found.estimate, found.high) == (1, 1)
+
+
 @pytest.mark.parametrize("level", [0.55, 0.8, 0.97])
 def test_95_percent_of_the_intervals_hold_the_truth(level: float) -> None:
     task = Task(("a",), TEN[:5])

@@ -14,10 +14,10 @@ from scotoma.errors import InputError, ScotomaError
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.results import Cell
+from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Outcome, attack
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import label_only_floor
-from scotoma.verification.suite import BaselineName, Suite, VerificationPlan, subjects_of
+from scotoma.verification.suite import BaselineName, Suite, subjects_of
 from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, image_table, training_plan
 
 ATTACK = AttackSettings(
@@ -226,27 +226,6 @@ def test_another_fault_stops_the_run_and_leaves_the_finished_cells(
         suite(tmp_path, baselines=()).run(1)
     assert torch.get_num_threads() == threads
     assert [path.name for path in (tmp_path / "cells").iterdir()] == ["encoder--ant.json"]
-
-
-def test_nested_category_names_are_file_names(tmp_path: Path) -> None:
-    names = ("arena/hockey", "bee", "cat", "dog", "eel")
-    table = image_table(categories=names)
-    suite(tmp_path, plan(tasks=("arena/hockey",), hide=("arena/hockey",)), table, baselines=()).run(1)
-    assert [path.name for path in (tmp_path / "cells").iterdir()] == ["encoder--arena%2Fhockey.json"]
-
-
-def test_a_kept_category_may_be_missing_from_the_images(tmp_path: Path) -> None:
-    """Images of another group: the kept label says nothing there."""
-    table = TABLE.restricted_to(("ant", "bee", "cat"))
-    cell = suite(tmp_path, plan(tasks=("ant",)), table, baselines=()).run(1)[0]
-    assert cell.floor == 0.5
-
-
-def test_the_floor_is_the_label_only_attacker_s(tmp_path: Path) -> None:
-    made = suite(tmp_path, plan(tasks=("ant",), keep=("dog", "eel")), baselines=())
-    cell = made.run(1)[0]
-    labels = (TABLE.labels[made.parts.training], TABLE.labels[made.parts.test])
-    assert cell.floor == label_only_floor(made.tasks[0], ("dog", "eel"), *labels) == pytest.approx(6 / 8)
 
 
 def test_unknown_tasks_and_empty_parts_are_told_before_anything_runs(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def train(
         hide: what encoded images must not give away: category names, with commas.
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
-        preset: how large, how long: demo (minutes), small (half an hour), paper (days on a GPU).
+        preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (days on a GPU).
             Default: small.
         seed: where random choices come from: the same number gives the same encoder. Default: 0.
         out: the folder to write.

@@ -18,8 +18,9 @@ from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.settings import to_dict
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
+from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.suite import BaselineName, Suite, VerificationPlan, cores, subjects_of
+from scotoma.verification.suite import BaselineName, Suite, cores, subjects_of
 
 GALLERY_STATISTICS = 1000
 

@@ -63,7 +63,9 @@ def balanced_accuracy_interval(
         estimate += weight * share
         below += (weight * (share - low)) ** 2
         above += (weight * (high - share)) ** 2
-    return Interval(estimate, max(estimate - math.sqrt(below), 0.0), min(estimate + math.sqrt(above), 1.0))
+    # The weights' sum is 1 but for rounding: all right can be a little more than 1.
+    values = (estimate, estimate - math.sqrt(below), estimate + math.sqrt(above))
+    return Interval(*(min(max(value, 0.0), 1.0) for value in values))
 
 
 def auc(scores: Floats, classes: Labels, weights: Floats) -> float:

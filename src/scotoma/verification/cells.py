@@ -1,0 +1,153 @@
+"""What is written down of one attack, and when may it be read instead of attacking again?"""
+
+import time
+from dataclasses import asdict, replace
+from hashlib import blake2b
+from json import dumps
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scotoma.data.splits import Split
+from scotoma.data.table import ImageTable
+from scotoma.data.tasks import Task
+from scotoma.metrics import image_weights
+from scotoma.runs.results import Cell, Counts
+from scotoma.runs.run_folder import read_json, write_json
+from scotoma.runs.settings import build, to_dict
+from scotoma.verification.plan import Subject, VerificationPlan
+from scotoma.verification.protocol import Labels, Outcome
+from scotoma.verification.settings import AttackSettings
+from scotoma.verification.statistics import auc, balanced_accuracy_interval, bits, label_only_floor
+
+CELL_FORMAT = "scotoma-cell"
+CELL_VERSION = 1
+
+
+class CellFolder:
+    """The cells of a verification run: made from outcomes, and kept in one file for each subject and task."""
+
+    def __init__(self, folder: Path, table: ImageTable, parts: Split, plan: VerificationPlan) -> None:
+        self.folder, self.table, self.test_rows, self.plan = folder, table, parts.test, plan
+        rows = (parts.training, parts.validation, parts.test)
+        self.labels = Labels(*(table.labels[each] for each in rows))
+        self._data_digest = table.digest()
+
+    def found(
+        self, subject: Subject, task: Task, settings: AttackSettings, outcome: Outcome, started: float
+    ) -> Cell:
+        """The cell of a finished attack; `started` is a reading of the monotonic clock, in seconds."""
+        labels = self.labels.test
+        classes = task.classes_of(labels)
+        weights = image_weights(task, labels)
+        logits = outcome.test_logits.double()
+        interval = balanced_accuracy_interval(logits.argmax(dim=1).numpy() == classes, labels, task)
+        losses = F.cross_entropy(logits, torch.from_numpy(classes), reduction="none")
+        test_cross_entropy = float((losses.numpy() * weights).sum() / weights.sum())
+        rising = "validation was still rising at the budget's end"
+        return replace(
+            self._without_figures(subject, task, settings, started),
+            state=outcome.state,
+            val_accuracy=outcome.best.val_accuracy,
+            test_accuracy=interval.estimate,
+            test_low=interval.low,
+            test_high=interval.high,
+            auc=auc(logits.softmax(dim=1)[:, 1].numpy(), classes, weights),
+            cross_entropy=test_cross_entropy,
+            bits=bits(test_cross_entropy, task.classes),
+            iterations=outcome.history[-1].iteration,
+            curve=outcome.history,
+            note="" if outcome.state == "done" else rising,
+        )
+
+    def failed(
+        self, subject: Subject, task: Task, settings: AttackSettings, reason: str, started: float
+    ) -> Cell:
+        """The cell of an attack that ended without figures."""
+        return replace(self._without_figures(subject, task, settings, started), note=reason)
+
+    def write(self, subject: Subject, task: Task, cell: Cell, test_logits: Tensor | None) -> None:
+        """Keep a cell, and what the attacker says of every test image; a failed one says nothing."""
+        content = {
+            "format": CELL_FORMAT,
+            "version": CELL_VERSION,
+            "fingerprint": self._fingerprint(subject, task),
+            "cell": asdict(cell),
+            "predictions": {} if test_logits is None else self._predictions(task, test_logits),
+        }
+        write_json(self._path(subject, task), content)
+
+    def read(self, subject: Subject, task: Task) -> Cell | None:
+        """The cell that is there, unless it failed or belongs to other settings, images or another encoder.
+
+        Raises:
+            InputError: the file is broken or of another version.
+        """
+        path = self._path(subject, task)
+        if not path.exists():
+            return None
+        content = read_json(path, CELL_FORMAT, CELL_VERSION)
+        if content.get("fingerprint") != self._fingerprint(subject, task):
+            return None
+        cell = build(Cell, content["cell"], str(path))
+        return None if cell.state == "failed" else cell
+
+    def _without_figures(
+        self, subject: Subject, task: Task, settings: AttackSettings, started: float
+    ) -> Cell:
+        return Cell(
+            encoder=subject.name,
+            task=str(task),
+            role=self.plan.role(str(task)),
+            attacker=subject.attacker.name,
+            seed=self.plan.seed,
+            state="failed",
+            val_accuracy=None,
+            test_accuracy=None,
+            test_low=None,
+            test_high=None,
+            floor=self._floor(task),
+            auc=None,
+            cross_entropy=None,
+            bits=None,
+            iterations=0,
+            seconds=round(time.monotonic() - started, 1),
+            counts=self._counts(task),
+            curve=(),
+            settings=to_dict(settings),
+        )
+
+    def _floor(self, task: Task) -> float:
+        # Images of another group may show none of a kept category: then its label never comes.
+        kept = [name for name in self.plan.keep if name in task.categories]
+        return label_only_floor(task, kept, self.labels.training, self.labels.test)
+
+    def _counts(self, task: Task) -> Counts:
+        counts = []
+        for labels in (self.labels.training, self.labels.validation, self.labels.test):
+            positive = int((task.classes_of(labels) > 0).sum())
+            counts += [positive, len(labels) - positive]
+        return Counts(*counts)
+
+    def _predictions(self, task: Task, logits: Tensor) -> dict[str, list[Any]]:
+        labels = self.labels.test
+        return {
+            "key": self.table.keys[self.test_rows].tolist(),
+            "category": [self.table.categories[label] for label in labels],
+            "positive": (task.classes_of(labels) > 0).tolist(),
+            "probability": [round(value, 6) for value in logits.double().softmax(dim=1)[:, 1].tolist()],
+        }
+
+    def _fingerprint(self, subject: Subject, task: Task) -> str:
+        """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""
+        plan = to_dict(self.plan)
+        del plan["tasks"]
+        about = [subject.digest, subject.attacker.name, str(task), plan, self._data_digest]
+        return blake2b(dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    def _path(self, subject: Subject, task: Task) -> Path:
+        return self.folder / f"{quote(subject.name, safe='')}--{quote(str(task), safe='')}.json"
