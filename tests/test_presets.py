@@ -66,7 +66,7 @@ def test_the_presets_are_those_of_the_help() -> None:
 
 @pytest.mark.parametrize(
     ("name", "shape", "field", "side"),
-    [("demo", (3, 7, 7), 30, 28), ("small", (3, 8, 8), 66, 72), ("paper", (3, 28, 28), 112, 256)],
+    [("demo", (3, 7, 7), 46, 28), ("small", (3, 8, 8), 66, 72), ("paper", (3, 28, 28), 112, 256)],
 )
 def test_shapes_are_those_that_are_promised(
     name: str, shape: tuple[int, int, int], field: int, side: int

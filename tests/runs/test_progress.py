@@ -84,7 +84,7 @@ def test_a_bar_shows_count_and_figures_as_they_are_written() -> None:
 
 def test_figures_keep_small_numbers_readable() -> None:
     assert show_figures({"rate": 1e-5, "zero": 0.0, "step": 1000, "val_accuracy": 0.25, "state": "done"}) == (
-        "rate 1.0e-05  zero 0.000  step 1000  val accuracy 0.250  state done"
+        "rate 1.0e-05  zero 0.000  step 1000  val_accuracy 0.250  state done"
     )
 
 
