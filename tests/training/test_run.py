@@ -136,7 +136,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 
 
 def collapsing(monkeypatch: pytest.MonkeyPatch, from_iteration: int, plan: TrainingPlan) -> TrainingPlan:
-    """Let the measured figures say collapse at each evaluation from an iteration on."""
+    """Let the figures say collapse at each look from a number of iterations on (looks of warm-up count)."""
     calls = iter(range(0, 10**6, plan.training.evaluate_every))
     healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
 
@@ -147,16 +147,16 @@ def collapsing(monkeypatch: pytest.MonkeyPatch, from_iteration: int, plan: Train
     return plan
 
 
-@pytest.mark.parametrize("at", [10, 20])
-def test_a_collapse_stops_the_run_and_does_not_become_an_encoder_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+@pytest.mark.parametrize(("begins", "every", "stops"), [(10, 2, 12), (10, 10, 20), (20, 10, 20)])
+def test_a_collapse_that_lasts_stops_the_run_and_does_not_become_an_encoder_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begins: int, every: int, stops: int
 ) -> None:
-    plan = collapsing(monkeypatch, at, training_plan(on_collapse="stop"))
+    plan = collapsing(monkeypatch, begins, training_plan(on_collapse="stop", evaluate_every=every))
     with pytest.raises(TrainingStopped) as error:
         train(image_table(), plan, tmp_path)
     assert str(error.value) == (
-        f"Training stopped at iteration {at}: the encoder has collapsed. Of its outputs, 75% are dead, 80% "
-        "have a variance below 0.5 and 90% a deviation below 0.3 after the tanh. Use "
+        f"Training stopped at iteration {stops}: the encoder has collapsed. Of its outputs, 75% are dead, "
+        "80% have a variance below 0.5 and 90% a deviation below 0.3 after the tanh. Use "
         "normalisation = \"location\", a larger 'batch' "
         "or a lower 'encoder_rate'; on_collapse = \"record\" goes on regardless."
     )
@@ -166,6 +166,17 @@ def test_a_collapse_stops_the_run_and_does_not_become_an_encoder_later(
     # The advice can be followed: the run goes on, and what was seen is recorded.
     path = train(image_table(), training_plan(on_collapse="record"), tmp_path)
     assert load_encoder(path).card.training["collapse"]["dead"] == 0.75
+
+
+def test_an_encoder_may_pass_through_a_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
+    looks = iter([CONSTANT, CONSTANT, healthy] * 20)
+    monkeypatch.setattr(run_module, "measure_collapse", lambda *_: next(looks))
+    plan = training_plan(on_collapse="stop", evaluate_every=4, iterations=20)
+    history = json.loads((train(image_table(), plan, tmp_path).parent / "history.json").read_text())
+    dead = [look["collapse"]["dead"] for look in history["history"]]
+    assert dead.count(0.75) >= 3
+    assert dead[-1] == 0.0
 
 
 def test_a_collapse_before_the_first_encoder_update_is_not_its_doing(

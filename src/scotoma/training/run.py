@@ -28,12 +28,13 @@ from scotoma.runs.run_folder import write_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import to_dict
 from scotoma.training.adversarial import Game, play, start_game
-from scotoma.training.collapse import measure_collapse
+from scotoma.training.collapse import Collapse, measure_collapse
 from scotoma.training.settings import TrainingSettings
 from scotoma.training.state import Record, load_checkpoint, save_checkpoint
 
 POPULATION_BATCHES = 16
 COLLAPSE_BATCHES = 4
+COLLAPSE_LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class _Run:
             for index, (task, accuracy) in enumerate(zip(self.tasks, accuracies, strict=True))
         }
         self.progress.advance(0, **figures, deviation=collapse.deviation)
-        if collapse.collapsed and self.plan.training.on_collapse == "stop" and self.game.iteration > 0:
+        if self.plan.training.on_collapse == "stop" and self._has_collapsed():
             # No checkpoint of this state: the same command would go on from it to a useless encoder.
             raise TrainingStopped(
                 f"Training stopped at iteration {self.game.iteration}: the encoder has collapsed. Of its "
@@ -187,6 +188,16 @@ class _Run:
                 "normalisation = \"location\", a larger 'batch' or a lower 'encoder_rate'; "
                 'on_collapse = "record" goes on regardless.'
             )
+
+    def _has_collapsed(self) -> bool:
+        """Collapsed at each of the last looks, or at the very last: an encoder may pass through such a state
+        while its rate is high, and come back.
+        """
+        looks = [Collapse(**each["collapse"]) for each in self.record.history if each["iteration"] > 0]
+        last = self.game.iteration == self.plan.training.iterations
+        recent = looks[-1:] if last else looks[-COLLAPSE_LOOKS:]
+        enough = last or len(recent) == COLLAPSE_LOOKS
+        return enough and all(look.collapsed for look in recent)
 
     def finish(self) -> dict[str, Any]:
         """Freeze the averaged encoder with its population statistics. The last in-training figures are
