@@ -72,7 +72,8 @@ class FrozenEncoder:
         channels).
 
         Images are taken at the fixed scale and centre crop of evaluation. An image's code depends on that
-        image alone: codes agree to 1e-5 whatever images are encoded beside it.
+        image alone: codes agree to 1e-5 whatever images are encoded beside it (rounded
+        codes: but for the rare value that lies on the edge of a step).
 
         Raises:
             InputError: pixels of another shape or type.
