@@ -13,6 +13,8 @@ from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.training.run import TrainingPlan
 from scotoma.training.settings import TrainingSettings
+from scotoma.verification.plan import VerificationPlan
+from scotoma.verification.settings import AttackSettings
 
 CATEGORIES = ("ant", "bee", "cat", "dog", "eel")
 ENCODER = EncoderSettings(size=8, channels=1, convolutions=(1, 1), widths=(4, 6))
@@ -57,3 +59,19 @@ def training_plan(**changes: Any) -> TrainingPlan:
     own = {name: value for name, value in changes.items() if hasattr(plan, name)}
     training = {name: value for name, value in changes.items() if name not in own}
     return replace(plan, training=replace(TRAINING, **training), **own)
+
+
+def verification_plan(attack: AttackSettings, **changes: Any) -> VerificationPlan:
+    """Attacks on `ant`, which is hidden, and `dog`, which is kept."""
+    made = VerificationPlan(
+        tasks=("ant", "dog"),
+        hide=("ant",),
+        keep=("dog",),
+        encoder=ENCODER,
+        classifier=CLASSIFIER,
+        preprocessing=PREPROCESSING,
+        split=training_plan().split,
+        attack=attack,
+        seed=2,
+    )
+    return replace(made, **changes)

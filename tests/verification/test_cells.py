@@ -15,28 +15,23 @@ from scotoma.networks.baselines import Identity
 from scotoma.runs.results import Point, State
 from scotoma.verification.attackers import ON_IMAGES
 from scotoma.verification.cells import CellFolder
-from scotoma.verification.plan import Subject, VerificationPlan
+from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import label_only_floor
-from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, image_table, training_plan
+from tests.examples import (
+    CATEGORIES,
+    ENCODER,
+    image_table,
+    verification_plan,
+)
 
 TABLE = image_table()
 ANT = Task(("ant",), CATEGORIES)
 ATTACK = AttackSettings()
 IDENTITY = Identity(ENCODER)
 SUBJECT = Subject("identity", "identity", IDENTITY, IDENTITY.code_shape, ON_IMAGES, 0, "identity", {})
-PLAN = VerificationPlan(
-    tasks=("ant", "dog"),
-    hide=("ant",),
-    keep=("dog",),
-    encoder=ENCODER,
-    classifier=CLASSIFIER,
-    preprocessing=PREPROCESSING,
-    split=training_plan().split,
-    attack=ATTACK,
-    seed=2,
-)
+PLAN = verification_plan(ATTACK)
 BEST = Point(2000, 1e-4, 0.2, 0.3, 0.9)
 LAST = Point(3000, 1e-5, 0.1, 0.4, 0.8)
 

@@ -18,7 +18,15 @@ from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Outcome, attack
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
-from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, image_table, training_plan
+from tests.examples import (
+    CATEGORIES,
+    CLASSIFIER,
+    ENCODER,
+    PREPROCESSING,
+    image_table,
+    training_plan,
+    verification_plan,
+)
 
 ATTACK = AttackSettings(
     rate=3e-3, image_rate=3e-3, batch=16, evaluate_every=4, patience=2, rise=0.02, max_iterations=80, views=2
@@ -38,18 +46,7 @@ def encoder() -> FrozenEncoder:
 
 
 def plan(**changes: Any) -> VerificationPlan:
-    made = VerificationPlan(
-        tasks=("ant", "dog"),
-        hide=("ant",),
-        keep=("dog",),
-        encoder=ENCODER,
-        classifier=CLASSIFIER,
-        preprocessing=PREPROCESSING,
-        split=training_plan().split,
-        attack=ATTACK,
-        seed=2,
-    )
-    return replace(made, **changes)
+    return verification_plan(**{"attack": ATTACK, **changes})
 
 
 def suite(
