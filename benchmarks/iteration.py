@@ -17,19 +17,20 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import training_tasks
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.presets import Preset, load_preset
-from scotoma.training.adversarial import Game, start_game, update_classifiers, update_encoder
+from scotoma.training.adversarial import Game, play, start_game, update_classifiers, update_encoder
 
 CATEGORIES = tuple(f"category {index}" for index in range(10))
 
@@ -57,7 +58,8 @@ def main() -> None:
     preset = load_preset(options.preset)
     game, batches = make_game(preset)
     calls = record(game, batches, preset)
-    whole = median_time(lambda: iterate(game, batches, preset), options.repeats)
+    with Prefetched(batches) as prefetched:
+        whole = median_time(lambda: iterate(game, prefetched, preset), options.repeats)
     alone = sum(fastest(call, options.repeats) for call in calls)
     print(
         f"preset {options.preset}, {options.threads} threads, {torch.__version__}, {len(calls)} convolutions"
@@ -83,11 +85,10 @@ def make_game(preset: Preset) -> tuple[Game, Batches]:
     return game, Batches(table, rows, tasks, preset.training.batch, preset.preprocessing, 0)
 
 
-def iterate(game: Game, batches: Batches, preset: Preset) -> None:
+def iterate(game: Game, batches: Prefetched, preset: Preset) -> None:
     """One iteration of training."""
-    for step in range(preset.training.classifier_steps):
-        update_classifiers(game, batches.at(step), preset.training)
-    update_encoder(game, batches.at(preset.training.classifier_steps), preset.training)
+    until = replace(preset.training, iterations=game.iteration + 1)
+    play(game, batches, until, lambda game, losses: None)
 
 
 def record(game: Game, batches: Batches, preset: Preset) -> list[Call]:

@@ -11,7 +11,7 @@ from scotoma.data.table import ImageTable
 from scotoma.encoder_file import SplitRecipe
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
-from scotoma.training.run import TrainingPlan
+from scotoma.training.plan import TrainingPlan
 from scotoma.training.settings import TrainingSettings
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scotoma.presets import Preset, load_preset
     from scotoma.runs.progress import Progress
     from scotoma.runs.results import Results
-    from scotoma.training.run import TrainingPlan
+    from scotoma.training.plan import TrainingPlan
 
 __all__ = [
     "load_preset",
@@ -52,7 +52,7 @@ _HOMES = {
     "load_encoder": "scotoma.encoder_file",
     "Preset": "scotoma.presets",
     "ImageTable": "scotoma.data.table",
-    "TrainingPlan": "scotoma.training.run",
+    "TrainingPlan": "scotoma.training.plan",
     "FrozenEncoder": "scotoma.encoder_file",
     "Results": "scotoma.runs.results",
 }

@@ -13,7 +13,7 @@ from scotoma.errors import InputError
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.settings import build, merge
-from scotoma.training.run import TrainingPlan
+from scotoma.training.plan import TrainingPlan
 from scotoma.training.settings import TrainingSettings
 from scotoma.verification.settings import AttackSettings
 

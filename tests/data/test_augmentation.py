@@ -97,3 +97,15 @@ def test_images_that_are_stored_otherwise_are_refused(training: bool) -> None:
     assert str(error.value) == (
         "the images are uint8 of shape (6, 12, 12, 3); this encoder takes uint8 of shape (images, 10, 10, 3)"
     )
+
+
+def test_stored_images_may_be_read_only() -> None:
+    """As those of the cache are; torch warns of arrays that it could write to, once in a process."""
+    pixels = PIXELS.copy()
+    pixels.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        centre_crop(pixels, Preprocessing(12, 12, 3))
+        random_crop(pixels, Preprocessing(8, 12, 3), draws(0, 0, 0, 0))
+    finally:
+        torch.set_warn_always(False)

@@ -108,3 +108,14 @@ def test_images_of_a_share_show_its_labels() -> None:
     assert torch.equal(hidden < 50, batch.labels[0] == 1)
     assert torch.equal(((kept - 29.5) / 40).round() == 3, batch.labels[1] == 1)
     assert torch.equal(((kept - 29.5) / 40).round() == 4, batch.labels[1] == 2)
+
+
+def test_hidden_images_are_not_drawn_from_what_is_set_apart() -> None:
+    """Ants against bees and cats, as dogs and eels are kept; the kept head sees all."""
+    table = image_table()
+    hidden, kept = training_tasks(["ant"], ["dog", "eel"], CATEGORIES, kept_apart=True)
+    batch = Batches(table, np.arange(len(table)), [*hidden, *kept], 120, PREPROCESSING, 3).at(0)
+    for images, found in zip(batch.split(batch.images), ({0, 1, 2}, {0, 1, 2, 3, 4}), strict=True):
+        brightness = (images.mean((1, 2, 3)) + 1) * 127.5
+        assert set(((brightness - 29.5) / 40).round().int().tolist()) == found
+    assert [np.bincount(labels).tolist() for labels in batch.labels] == [[60, 60], [40, 40, 40]]

@@ -79,3 +79,25 @@ def test_a_task_needs_others() -> None:
 
 def test_names_that_are_known_pass() -> None:
     known_names(["bar", "dam"], GROUP, "tasks")
+
+
+def test_what_is_set_apart_is_not_drawn_and_counts_all_the_same() -> None:
+    task = Task(("church",), GROUP, apart=("office", "bar"))
+    assert [drawn.tolist() for drawn in task.drawn()] == [[0, 3], [2]]
+    assert task.is_apart(np.array([4, 0, 1, 2])).tolist() == [True, False, True, False]
+    assert task.category_weights() == pytest.approx(Task(("church",), GROUP).category_weights())
+    assert [drawn.tolist() for drawn in Task(("church",), GROUP).drawn()] == [[0, 1, 3, 4], [2]]
+
+
+def test_kept_categories_are_set_apart_from_hidden_heads_only() -> None:
+    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], GROUP, kept_apart=True)
+    assert [task.apart for task in (*hidden, *kept)] == [("office", "bar"), ("office", "bar"), ()]
+    assert [heads[0].apart for heads in training_tasks(["arch"], ["bar"], GROUP)] == [(), ()]
+
+
+def test_something_must_be_left_to_be_told_from() -> None:
+    with pytest.raises(InputError) as error:
+        Task(("a",), ("a", "b", "c"), apart=("b", "c"))
+    assert str(error.value) == (
+        "task a: all 3 categories are named, nothing is left for 'other'; name fewer categories"
+    )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import scotoma
+from scotoma.data.splits import split
 from scotoma.training import estimate
 from scotoma.training.estimate import estimate_seconds
 from scotoma.training.run import COLLAPSE_BATCHES, POPULATION_BATCHES
@@ -23,7 +24,8 @@ def preset(**training: int) -> scotoma.Preset:
 def test_what_is_left_to_do_is_counted(images: scotoma.ImageTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every piece of work takes a second here, so that the estimate is the number of pieces."""
     monkeypatch.setattr(estimate, "_seconds", lambda work: 1.0)
-    plan = preset(iterations=100, warm_up=10, classifier_steps=3, evaluate_every=20).plan(("bar",), (), 0)
+    settings = {"iterations": 100, "warm_up": 10, "classifier_steps": 3, "evaluate_every": 20}
+    plan = preset(**settings, probe_every=0).plan(("bar",), (), 0)
     look = 1 + COLLAPSE_BATCHES
     layers = 2
     finish = POPULATION_BATCHES * layers / 2 + look
@@ -32,6 +34,11 @@ def test_what_is_left_to_do_is_counted(images: scotoma.ImageTable, monkeypatch: 
     assert estimate_seconds(images, plan, -10) == pytest.approx(whole)
     assert estimate_seconds(images, plan, 60) == pytest.approx(40 * (3 + 1) + 40 / 20 * look + finish)
     assert estimate_seconds(images, plan, 100) == pytest.approx(finish)
+    # Probes at 80 and 100: population statistics, all images of two parts encoded, and 7 updates.
+    probing = preset(**settings, probe_every=40, probe_steps=7).plan(("bar",), (), 0)
+    parts = split(images.keys, probing.split.seed, probing.split.fractions)
+    encoding = 1 + len(parts.training) / len(parts.validation)
+    assert estimate_seconds(images, probing) == pytest.approx(whole + 2 * (finish + encoding + 7))
 
 
 def test_time_is_measured_and_no_random_number_used_up(images: scotoma.ImageTable) -> None:

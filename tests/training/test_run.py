@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,20 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from scotoma.data.splits import split
 from scotoma.encoder_file import load_encoder
 from scotoma.errors import InputError, TrainingStopped
+from scotoma.networks.classifier import Classifier
+from scotoma.networks.encoder import Encoder
 from scotoma.training import run as run_module
+from scotoma.training.adversarial import start_game
 from scotoma.training.collapse import Collapse
-from scotoma.training.run import TrainingPlan, train
+from scotoma.training.figures import in_training_figures
+from scotoma.training.plan import TrainingPlan
+from scotoma.training.probe import Probed
+from scotoma.training.run import train
 from scotoma.training.state import checkpoints
-from tests.examples import image_table, training_plan
+from tests.examples import CLASSIFIER, ENCODER, image_table, training_plan
 
 CONSTANT = Collapse(dead=0.75, low_variance=0.8, low_deviation=0.9, deviation=0.1)
 
@@ -213,3 +221,67 @@ def test_seconds_go_on_over_processes(tmp_path: Path) -> None:
     path.unlink()
     again = train(image_table(), training_plan(iterations=8), tmp_path)
     assert load_encoder(again).card.training["seconds"] >= round(until_checkpoint, 1)
+
+
+def test_an_adversary_without_kept_negatives_is_told_the_kept_images(tmp_path: Path) -> None:
+    """A classifier that calls everything hidden is right on the hidden images, and on those set apart."""
+    table = image_table()
+    encoder = Encoder(ENCODER)
+    classifiers = [Classifier(CLASSIFIER, encoder.settings.code_shape, 2) for _ in range(2)]
+    last = classifiers[0].layers[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor([-1.0, 1.0]))
+    plan = training_plan()
+    rows = split(table.keys, plan.split.seed, plan.split.fractions).validation
+    figures = {}
+    for negatives in ("all", "not-kept"):
+        plan = training_plan(negatives=negatives)
+        hidden, kept = plan.tasks(table.categories)
+        assert hidden[0].apart == (("dog",) if negatives == "not-kept" else ())
+        game = start_game(encoder, classifiers, 1, plan.training)
+        figures[negatives] = in_training_figures(game, table, rows, [*hidden, *kept], plan.preprocessing)
+    accuracies, cross_entropies = zip(*(figures[name] for name in ("all", "not-kept")), strict=True)
+    # Balanced: half for the hidden, an eighth for each of the four others, one of which is told.
+    assert [each[0] for each in accuracies] == pytest.approx([0.5, 0.5 + 1 / 8])
+    right, wrong = math.log1p(math.exp(-2)), math.log1p(math.exp(2))
+    expected = [(right + wrong) / 2, right / 2 + wrong * 3 / 8]
+    assert [each[0] for each in cross_entropies] == pytest.approx(expected)
+    assert accuracies[0][1] == accuracies[1][1] and cross_entropies[0][1] == cross_entropies[1][1]
+
+
+def test_the_encoder_with_the_best_probe_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = {10: -0.5, 13: -0.7, 16: -0.7, 19: -0.6, 20: -0.1}
+    shipped: dict[int, torch.Tensor] = {}
+
+    def planned(encoder: Encoder, *_: object) -> Probed:
+        """The probe at 13 is best; the one at 16, as good as that, comes later."""
+        shipped[len(shipped)] = encoder.state_dict()["features.0.weight"].clone()
+        return Probed(list(losses.values())[len(shipped) - 1], (0.6, 0.9), (0.65, 0.2))
+
+    monkeypatch.setattr(run_module, "probe", planned)
+    monkeypatch.setattr(run_module, "probes_at", lambda settings, iteration: iteration in losses)
+    plan = training_plan(encoder_average=0.5)
+    frozen = load_encoder(train(image_table(), plan, tmp_path))
+    assert torch.equal(frozen.network.state_dict()["features.0.weight"], shipped[1])
+    assert not torch.equal(shipped[0], shipped[1]) and not torch.equal(shipped[1], shipped[2])
+    probes = json.loads((tmp_path / "history.json").read_text())["probes"]
+    assert {each["iteration"]: each["loss"] for each in probes} == losses
+    about = frozen.card.training
+    assert about["probe"] == probes[1]
+    # The adversary's figures are those of that moment.
+    assert [about["hidden"]["ant"], about["kept"]["dog"]] == probes[1]["in_training"]
+
+
+def test_probes_change_no_weight_of_training_and_name_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    # One probe only, at the end: it chooses what would be shipped without it.
+    probing = training_plan(probe_every=100, probe_steps=3)
+    with_one = train(image_table(), probing, tmp_path / "a", anonymous=True)
+    without = train(image_table(), training_plan(), tmp_path / "b")
+    assert bytes_of(with_one) == bytes_of(without)
+    with safe_open(str(with_one), "pt") as file:
+        about = str(file.metadata())
+    assert "probe" in about and "ant" not in about and "dog" not in about

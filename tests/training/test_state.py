@@ -53,11 +53,11 @@ def equal(one: Game, other: Game) -> bool:
 def test_a_game_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     game = new_game()
     continue_to(game, 5)
-    save_checkpoint(tmp_path, game, Record([{"iteration": 5}], 12.5), "f")
+    save_checkpoint(tmp_path, game, Record([{"iteration": 5}], [{"loss": 0.5}], 12.5), "f")
     other = new_game(seed=9)
     assert not equal(game, other)
     record = load_checkpoint(tmp_path, other, "f")
-    assert record == Record([{"iteration": 5}], 12.5)
+    assert record == Record([{"iteration": 5}], [{"loss": 0.5}], 12.5)
     assert other.iteration == 5 and equal(game, other)
     continue_to(game, 9)
     continue_to(other, 9)

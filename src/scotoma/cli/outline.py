@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scotoma.data.table import ImageTable
-    from scotoma.training.run import TrainingPlan
+    from scotoma.training.plan import TrainingPlan
 
 
 def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator[str]:
@@ -16,9 +16,8 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
         InputError: the names to hide and keep make no tasks on these images.
     """
     from scotoma.data.splits import split
-    from scotoma.data.tasks import training_tasks
 
-    hidden, kept = training_tasks(plan.hide, plan.keep, table.categories)
+    hidden, kept = plan.tasks(table.categories)
     parts = split(table.keys, plan.split.seed, plan.split.fractions)
     shares = ", ".join(f"{len(rows):,} {part}" for part, rows in asdict(parts).items())
     yield f"images    {table.source}: {len(table):,} in {len(table.categories)} categories ({shares})"

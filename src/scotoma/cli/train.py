@@ -14,7 +14,7 @@ from scotoma.runs.settings import build, to_dict
 if TYPE_CHECKING:
     from scotoma.data.table import ImageTable
     from scotoma.presets import Preset
-    from scotoma.training.run import TrainingPlan
+    from scotoma.training.plan import TrainingPlan
 
 KIND = "training"
 ENCODER = "encoder.safetensors"
@@ -135,7 +135,6 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
     """
     from scotoma.cli.threads import use_cores
     from scotoma.data.cache import open_images
-    from scotoma.data.tasks import training_tasks
     from scotoma.presets import load_preset
     from scotoma.runs.progress import watched
 
@@ -145,9 +144,7 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     side, channels = preset.images.stored_side, preset.encoder.channels
     table = open_images(options.data, side, channels, categories=options.categories, progress=watched())
-    training_tasks(
-        options.hide, options.keep, table.categories
-    )  # names are checked before anything is emptied
+    plan.tasks(table.categories)  # names are checked before anything is emptied
     threads = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):

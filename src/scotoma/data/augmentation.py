@@ -88,6 +88,7 @@ def random_crop(
 
 
 def _scaled(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    # The (batch, height, width, channels) order of the store is channels_last: permuting is a view.
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-    return images.to(torch.float32).div_(127.5).sub_(1)
+    # A copy in fp32, as stored images may be read-only. Their (batch, height, width, channels) order is
+    # channels_last: permuting is a view.
+    images = torch.from_numpy(pixels.astype(np.float32, order="C")).permute(0, 3, 1, 2)
+    return images.div_(127.5).sub_(1)

@@ -61,8 +61,7 @@ class BalancedRows:
         self._counts = np.array([len(found) for found in of_category])
         self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]])
         self._rows = np.concatenate(of_category)
-        classes = task.classes_of(np.arange(len(task.categories)))
-        self._categories_of_class = [np.flatnonzero(classes == index) for index in range(task.classes)]
+        self._categories_of_class = task.drawn()
 
     def draw(self, count: int, random: np.random.Generator) -> tuple[Rows, npt.NDArray[np.int64]]:
         """`count` rows and their classes; class sizes differ by at most one, and the larger ones change by

@@ -16,14 +16,17 @@ class Task:
     4.1).
 
     `categories` is the group: every category that takes part, in the order of the image table's labels.
+    `apart` are those of 'other' that batches are not drawn from.
     """
 
     names: tuple[str, ...]
     categories: tuple[str, ...]
+    apart: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known_names(self.names, self.categories, "task")
-        if len(self.names) >= len(self.categories):
+        known_names(self.apart, self.categories, f"apart from task {self}")
+        if set(self.categories) <= {*self.names, *self.apart}:
             raise InputError(
                 f"task {self}: all {len(self.categories)} categories are named, nothing is left for 'other'; "
                 "name fewer categories"
@@ -42,6 +45,17 @@ class Task:
         lookup = np.array([self.names.index(c) + 1 if c in self.names else 0 for c in self.categories])
         classes: npt.NDArray[np.int64] = lookup[labels]
         return classes
+
+    def drawn(self) -> list[npt.NDArray[np.int64]]:
+        """Categories that batches are drawn from, for each class."""
+        classes = self.classes_of(np.arange(len(self.categories)))
+        classes[self.is_apart(np.arange(len(self.categories)))] = -1
+        return [np.flatnonzero(classes == index) for index in range(self.classes)]
+
+    def is_apart(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether each image is of a category that is set apart: (images,) -> (images,)."""
+        found: npt.NDArray[np.bool_] = np.isin(self.categories, self.apart)[labels]
+        return found
 
     def category_weights(self) -> npt.NDArray[np.float64]:
         """Weight of each category in a balanced accuracy: classes count alike, and so do categories within
@@ -72,10 +86,10 @@ def known_names(names: Sequence[str], categories: Sequence[str], where: str) -> 
 
 
 def training_tasks(
-    hide: Sequence[str], keep: Sequence[str], categories: tuple[str, ...]
+    hide: Sequence[str], keep: Sequence[str], categories: tuple[str, ...], *, kept_apart: bool = False
 ) -> tuple[list[Task], list[Task]]:
     """Heads of adversarial training: a binary head for each hidden category, and one (N+1)-way head for N
-    kept ones.
+    kept ones. With `kept_apart` the hidden heads are set against categories that are not kept.
 
     Raises:
         InputError: nothing to hide, an unknown name, or one that is both hidden and kept.
@@ -92,5 +106,6 @@ def training_tasks(
             f"every category but {hide[0]} is kept: what is none of them is {hide[0]}, which cannot be "
             "hidden then; keep fewer categories, or add one that is neither hidden nor kept"
         )
-    hidden = [Task((name,), categories) for name in hide]
+    apart = tuple(keep) if kept_apart else ()
+    hidden = [Task((name,), categories, apart) for name in hide]
     return hidden, [Task(tuple(keep), categories)] if keep else []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batch, Batches
 from scotoma.networks.encoder import Encoder
 from scotoma.objectives import OBJECTIVES, cross_entropy, encoder_loss
@@ -18,7 +19,8 @@ from scotoma.training.settings import TrainingSettings
 class Game:
     """The two sides and their optimisers. The first `hidden` classifiers are the encoder's adversaries, the
     others its collaborators; `iteration` counts from -warm_up, so that 0 is the encoder's first update.
-    `average` is the running average of the encoder's weights, which is what is shipped.
+    `average` is the running average of the encoder's weights, and `chosen` what it was at the best probe, if
+    there are probes: what is shipped.
     """
 
     encoder: Encoder
@@ -28,6 +30,7 @@ class Game:
     encoder_optimiser: torch.optim.Optimizer
     classifier_optimiser: torch.optim.Optimizer
     iteration: int
+    chosen: Encoder | None = None
 
 
 def start_game(
@@ -48,7 +51,7 @@ def start_game(
 
 def play(
     game: Game,
-    batches: Batches,
+    batches: Batches | Prefetched,
     settings: TrainingSettings,
     after_iteration: Callable[[Game, Tensor], None],
 ) -> None:

@@ -9,11 +9,15 @@ import torch
 from scotoma.data.sampling import Batches
 from scotoma.data.splits import Split, split
 from scotoma.data.table import ImageTable
-from scotoma.data.tasks import Task, training_tasks
+from scotoma.data.tasks import Task
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.training.adversarial import Game, start_game, update_classifiers, update_encoder
-from scotoma.training.run import COLLAPSE_BATCHES, POPULATION_BATCHES, TrainingPlan, in_training_figures
+from scotoma.training.figures import in_training_figures
+from scotoma.training.plan import TrainingPlan
+from scotoma.training.probe import Coded, attack_shortly
+from scotoma.training.run import COLLAPSE_BATCHES, POPULATION_BATCHES
+from scotoma.training.schedule import probes_at
 
 ENOUGH_SECONDS = 1.5
 REPEATS = 5
@@ -27,7 +31,7 @@ def estimate_seconds(table: ImageTable, plan: TrainingPlan, start: int | None = 
     Takes some seconds, or twice an iteration's time where that is more.
     """
     settings = plan.training
-    hidden, kept = training_tasks(plan.hide, plan.keep, table.categories)
+    hidden, kept = plan.tasks(table.categories)
     parts = split(table.keys, plan.split.seed, plan.split.fractions)
     game = _scratch_game(plan, hidden, kept)
     batches = Batches(table, parts.training, [*hidden, *kept], settings.batch, plan.preprocessing, plan.seed)
@@ -40,6 +44,11 @@ def estimate_seconds(table: ImageTable, plan: TrainingPlan, start: int | None = 
     done = -settings.warm_up if start is None else start
     left = settings.iterations - max(done, 0)
     updates = max(-done, 0) * classifiers + left * (settings.classifier_steps * classifiers + encoder)
+    probes = sum(probes_at(settings, number) for number in range(max(done, 0) + 1, settings.iterations + 1))
+    if probes:
+        updates += (
+            probes * _seconds_of_probe(game, table, parts, plan, len(hidden), figures) + probes * finish
+        )
     return updates + (settings.iterations - done) / settings.evaluate_every * look + finish
 
 
@@ -56,9 +65,21 @@ def _scratch_game(plan: TrainingPlan, hidden: list[Task], kept: list[Task]) -> G
 def _seconds_of_figures(
     game: Game, table: ImageTable, parts: Split, tasks: list[Task], plan: TrainingPlan
 ) -> float:
-    some = replace(parts, validation=parts.validation[:TIMED_IMAGES])
-    seconds = _seconds(lambda: in_training_figures(game, table, some, tasks, plan))
-    return seconds * len(parts.validation) / max(len(some.validation), 1)
+    some = parts.validation[:TIMED_IMAGES]
+    seconds = _seconds(lambda: in_training_figures(game, table, some, tasks, plan.preprocessing))
+    return seconds * len(parts.validation) / max(len(some), 1)
+
+
+def _seconds_of_probe(
+    game: Game, table: ImageTable, parts: Split, plan: TrainingPlan, hidden: int, figures: float
+) -> float:
+    """A probe: all images encoded, and so many updates on codes for each hidden task."""
+    task, few = plan.tasks(table.categories)[0][0], replace(plan.training, probe_steps=1)
+    coded = Coded(torch.zeros(len(table.labels), *plan.encoder.code_shape), table.labels)
+    look = Coded(coded.codes[:TIMED_IMAGES], coded.labels[:TIMED_IMAGES])
+    step = _seconds(lambda: attack_shortly(coded, look, task, replace(plan, training=few), 0))
+    encoding = figures * (1 + len(parts.training) / max(len(parts.validation), 1))
+    return encoding + hidden * plan.training.probe_steps * step
 
 
 def _seconds(work: Callable[[], object]) -> float:

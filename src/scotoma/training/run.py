@@ -1,27 +1,27 @@
 """How does a training run go from images and names to an encoder file, with figures on the way?"""
 
+import copy
 import hashlib
 import json
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scotoma.data.augmentation import Preprocessing
+from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches, require_every_category
 from scotoma.data.splits import Split, split
 from scotoma.data.table import ImageTable
-from scotoma.data.tasks import Task, training_tasks
-from scotoma.encoder_file import Card, SplitRecipe, encode_pixels, load_encoder, save_encoder
+from scotoma.data.tasks import Task
+from scotoma.encoder_file import Card, load_encoder, save_encoder
 from scotoma.errors import TrainingStopped
-from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
-from scotoma.networks.classifier import Classifier, ClassifierSettings
-from scotoma.networks.encoder import Encoder, EncoderSettings
+from scotoma.networks.classifier import Classifier
+from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.run_folder import write_json
@@ -29,27 +29,15 @@ from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import to_dict
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.collapse import Collapse, measure_collapse
-from scotoma.training.settings import TrainingSettings
+from scotoma.training.figures import in_training_figures
+from scotoma.training.plan import TrainingPlan
+from scotoma.training.probe import probe
+from scotoma.training.schedule import probes_at
 from scotoma.training.state import Record, load_checkpoint, save_checkpoint
 
 POPULATION_BATCHES = 16
 COLLAPSE_BATCHES = 4
 COLLAPSE_LOOKS = 3
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """Everything that decides what encoder comes out, beside the images; `preset` says where it is from."""
-
-    hide: tuple[str, ...]
-    keep: tuple[str, ...]
-    encoder: EncoderSettings
-    classifier: ClassifierSettings
-    preprocessing: Preprocessing
-    training: TrainingSettings
-    split: SplitRecipe
-    seed: int
-    preset: str = ""
 
 
 def train(
@@ -83,7 +71,7 @@ def train(
     run.play()
     in_training = run.finish()
     card = _card(table, plan, in_training, anonymous)
-    save_encoder(path, run.game.average, card)
+    save_encoder(path, run.game.chosen or run.game.average, card)
     return path
 
 
@@ -92,7 +80,7 @@ class _Run:
 
     def __init__(self, table: ImageTable, plan: TrainingPlan, folder: Path, progress: Progress) -> None:
         self.plan, self.folder, self.progress, self.table = plan, folder, progress, table
-        self.hidden, self.kept = training_tasks(plan.hide, plan.keep, table.categories)
+        self.hidden, self.kept = plan.tasks(table.categories)
         self.split: Split = split(table.keys, plan.split.seed, plan.split.fractions)
         watched = {"training": self.split.training, "validation": self.split.validation}
         require_every_category({part: table.labels[rows] for part, rows in watched.items()}, table.categories)
@@ -128,7 +116,8 @@ class _Run:
         self.progress.start("training", settings.warm_up + settings.iterations)
         self.progress.advance(settings.warm_up + game.iteration)
         try:
-            play(game, self.batches, settings, self.after_iteration)
+            with Prefetched(self.batches) as batches:
+                play(game, batches, settings, self.after_iteration)
         finally:
             self.progress.stop()
 
@@ -139,6 +128,8 @@ class _Run:
         last = game.iteration == settings.iterations
         if last or game.iteration % settings.evaluate_every == 0:
             self._evaluate()
+        if probes_at(settings, game.iteration):
+            self._probe()
         if last or game.iteration % settings.checkpoint_every == 0:
             # A sum that is finite proves every loss finite without looking at each.
             self._require_finite()
@@ -162,9 +153,7 @@ class _Run:
         """
         self._require_finite()
         collapse = measure_collapse(self.game.encoder, _images(self.collapse, COLLAPSE_BATCHES))
-        accuracies, cross_entropies = in_training_figures(
-            self.game, self.table, self.split, self.tasks, self.plan
-        )
+        accuracies, cross_entropies = self._in_training()
         self.record.history.append(
             {
                 "iteration": self.game.iteration,
@@ -173,7 +162,7 @@ class _Run:
                 "collapse": asdict(collapse),
             }
         )
-        write_json(self.folder / "history.json", {"history": self.record.history})
+        self._write_history()
         figures: dict[str, float | str] = {
             f"{'-' if index < len(self.hidden) else '+'}{task}": f"{100 * accuracy:.1f}%"
             for index, (task, accuracy) in enumerate(zip(self.tasks, accuracies, strict=True))
@@ -189,6 +178,27 @@ class _Run:
                 'on_collapse = "record" goes on regardless.'
             )
 
+    def _probe(self) -> None:
+        """Attack the averaged encoder shortly, and keep a copy of it if no probe before was as good."""
+        game = self.game
+        set_population_statistics(game.average, lambda: _images(self.population, POPULATION_BATCHES))
+        kept = list(zip(game.classifiers[len(self.hidden) :], self.kept, strict=True))
+        found = probe(game.average, self.table, self.split, self.plan, self.hidden, kept)
+        if all(found.loss < before["loss"] for before in self.record.probes):
+            game.chosen = copy.deepcopy(game.average)
+        in_training = self._in_training()[0]
+        self.record.probes.append({"iteration": game.iteration, **asdict(found), "in_training": in_training})
+        self._write_history()
+        self.progress.advance(0, probe=f"{100 * found.accuracies[0]:.1f}%")
+
+    def _write_history(self) -> None:
+        about = {"history": self.record.history, "probes": self.record.probes}
+        write_json(self.folder / "history.json", about)
+
+    def _in_training(self) -> tuple[list[float], list[float]]:
+        rows, preprocessing = self.split.validation, self.plan.preprocessing
+        return in_training_figures(self.game, self.table, rows, self.tasks, preprocessing)
+
     def _has_collapsed(self) -> bool:
         """Collapsed at each of the last looks, or at the very last: an encoder may pass through such a state
         while its rate is high, and come back.
@@ -200,42 +210,27 @@ class _Run:
         return enough and all(look.collapsed for look in recent)
 
     def finish(self) -> dict[str, Any]:
-        """Freeze the averaged encoder with its population statistics. The last in-training figures are
-        those of the adversary on the encoder that it trained with.
+        """Freeze the encoder that is shipped, with its population statistics. The in-training figures are
+        those of the adversary on the encoder that it trained with, at that iteration.
         """
-        for encoder in (self.game.encoder, self.game.average):
-            set_population_statistics(encoder, lambda: _images(self.population, POPULATION_BATCHES))
-        accuracies, _ = in_training_figures(self.game, self.table, self.split, self.tasks, self.plan)
-        collapse = measure_collapse(self.game.average, _images(self.collapse, COLLAPSE_BATCHES))
+        shipped = self.game.chosen
+        if shipped is None:
+            shipped = self.game.average
+            for encoder in (self.game.encoder, shipped):
+                set_population_statistics(encoder, lambda: _images(self.population, POPULATION_BATCHES))
+            accuracies, about = self._in_training()[0], {}
+        else:
+            best = min(self.record.probes, key=lambda each: float(each["loss"]))
+            accuracies, about = best["in_training"], {"probe": best}
+        collapse = measure_collapse(shipped, _images(self.collapse, COLLAPSE_BATCHES))
         return {
             "hidden": dict(zip(map(str, self.hidden), accuracies, strict=False)),
             "kept": dict(zip(map(str, self.kept), accuracies[len(self.hidden) :], strict=True)),
             "collapse": asdict(collapse),
             "seconds": round(time.monotonic() - self.since, 1),
             "images": {name: len(rows) for name, rows in asdict(self.split).items()},
+            **about,
         }
-
-
-def in_training_figures(
-    game: Game, table: ImageTable, parts: Split, tasks: Sequence[Task], plan: TrainingPlan
-) -> tuple[list[float], list[float]]:
-    """Balanced accuracy and cross-entropy of the training classifiers on all validation images, a value a
-    head.
-    """
-    game.encoder.eval()
-    codes = encode_pixels(game.encoder, plan.preprocessing, table.pixels[parts.validation])
-    game.encoder.train()
-    labels = table.labels[parts.validation]
-    accuracies, cross_entropies = [], []
-    for classifier, task in zip(game.classifiers, tasks, strict=True):
-        figures = (
-            logits_of(classifier, codes),
-            torch.from_numpy(task.classes_of(labels)),
-            torch.from_numpy(image_weights(task, labels)),
-        )
-        accuracies.append(balanced_accuracy(*figures))
-        cross_entropies.append(balanced_cross_entropy(*figures))
-    return accuracies, cross_entropies
 
 
 def _images(batches: Batches, count: int) -> Iterator[Tensor]:

@@ -26,3 +26,10 @@ def classifier_batch(settings: TrainingSettings, iteration: int, step: int) -> i
 def encoder_batch(settings: TrainingSettings, iteration: int) -> int:
     """Number of the batch of the encoder's update, which comes after the classifiers'."""
     return classifier_batch(settings, iteration, settings.classifier_steps)
+
+
+def probes_at(settings: TrainingSettings, iteration: int) -> bool:
+    """Whether a probe is due: every `probe_every` iterations of the second half, and at the end."""
+    if not settings.probe_every or 2 * iteration < settings.iterations:
+        return False
+    return iteration % settings.probe_every == 0 or iteration == settings.iterations

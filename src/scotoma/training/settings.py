@@ -14,17 +14,21 @@ class TrainingSettings:
 
     The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task (hidden
     and kept alike): the encoder's forward pass holds that many images of every task. `warm_up` iterations
-    update the classifiers only. The encoder's rate is multiplied by `encoder_drop` every `drop_every`
-    iterations. `encoder_average` is the decay of a running average of the encoder's weights, which is shipped
-    in their place (0: the last weights, as in the paper). Every `evaluate_every` iterations the validation
-    figures and the collapse figures are taken, every `checkpoint_every` the run is saved. `on_collapse` says
-    whether a collapsed encoder stops the run or is recorded only (ablations).
+    update the classifiers only. `negatives` says what a hidden category's adversary tells it from: all other
+    categories, as in the paper, or only those that are not kept. The encoder's rate is multiplied by
+    `encoder_drop` every `drop_every` iterations. `encoder_average` is the decay of a running average of the
+    encoder's weights, which is shipped in their place (0: the last weights, as in the paper). Every
+    `probe_every` iterations of the second half (0: never) a fresh classifier attacks what would be shipped
+    for `probe_steps` updates, and the encoder with the best probe is shipped. Every `evaluate_every`
+    iterations the validation figures and the collapse figures are taken, every `checkpoint_every` the run is
+    saved. `on_collapse` says whether a collapsed encoder stops the run or is recorded only (ablations).
     """
 
     iterations: int = 860_000
     warm_up: int = 5_000
     batch: int = 128
     objective: ObjectiveName = "label-flip"
+    negatives: Literal["all", "not-kept"] = "all"
     alpha: float = 2**-4
     classifier_steps: int = 1
     classifier_rate: float = 1e-4
@@ -33,6 +37,8 @@ class TrainingSettings:
     drop_every: int = 200_000
     encoder_average: float = 0.0
     precision: Literal["bf16", "fp32"] = "bf16"
+    probe_every: int = 0
+    probe_steps: int = 300
     evaluate_every: int = 1_000
     checkpoint_every: int = 1_000
     on_collapse: Literal["stop", "record"] = "stop"
@@ -43,6 +49,8 @@ class TrainingSettings:
             for name, least in {
                 "iterations": 1,
                 "warm_up": 0,
+                "probe_every": 0,
+                "probe_steps": 1,
                 "batch": 2,
                 "classifier_steps": 1,
                 "drop_every": 1,

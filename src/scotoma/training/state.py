@@ -2,6 +2,7 @@
 atomically.
 """
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,9 +27,12 @@ OFFSET = 10**9
 
 @dataclass
 class Record:
-    """What a run has seen so far: its figures, and the seconds that training took, over all its processes."""
+    """What a run has seen so far: its figures, those of its probes, and the seconds that training took, over
+    all its processes.
+    """
 
     history: list[dict[str, Any]] = field(default_factory=list)
+    probes: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -44,6 +48,7 @@ def save_checkpoint(folder: Path, game: Game, record: Record, fingerprint: str) 
         "iteration": game.iteration,
         "fingerprint": fingerprint,
         "history": record.history,
+        "probes": record.probes,
         "seconds": record.seconds,
         "digest": _digest(tensors),
     }
@@ -85,7 +90,7 @@ def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> Record | None
             )
         _restore(game, tensors)
         game.iteration = about["iteration"]
-        return Record(about["history"], about["seconds"])
+        return Record(about["history"], about["probes"], about["seconds"])
     return None
 
 
@@ -114,6 +119,8 @@ def _tensors(game: Game) -> dict[str, Tensor]:
     """Every tensor that training changes, by a stable name."""
     tensors = {f"encoder.{name}": tensor for name, tensor in game.encoder.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in game.average.state_dict().items()}
+    if game.chosen is not None:
+        tensors |= {f"chosen.{name}": tensor for name, tensor in game.chosen.state_dict().items()}
     for index, classifier in enumerate(game.classifiers):
         state = classifier.state_dict().items()
         tensors |= {f"classifier.{index}.{name}": tensor for name, tensor in state}
@@ -126,6 +133,9 @@ def _tensors(game: Game) -> dict[str, Tensor]:
 def _restore(game: Game, tensors: dict[str, Tensor]) -> None:
     game.encoder.load_state_dict(_below(tensors, "encoder."))
     game.average.load_state_dict(_below(tensors, "average."))
+    if chosen := _below(tensors, "chosen."):
+        game.chosen = copy.deepcopy(game.average)
+        game.chosen.load_state_dict(chosen)
     for index, classifier in enumerate(game.classifiers):
         classifier.load_state_dict(_below(tensors, f"classifier.{index}."))
     for side, optimiser in _optimisers(game):

@@ -1,0 +1,50 @@
+"""How well do the classifiers of training do on validation images?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from scotoma.data.augmentation import Preprocessing
+from scotoma.data.table import ImageTable
+from scotoma.data.tasks import Task
+from scotoma.encoder_file import encode_pixels
+from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
+
+if TYPE_CHECKING:
+    from scotoma.training.adversarial import Game
+
+
+def in_training_figures(
+    game: "Game",
+    table: ImageTable,
+    rows: npt.NDArray[np.int64],
+    tasks: Sequence[Task],
+    preprocessing: Preprocessing,
+) -> tuple[list[float], list[float]]:
+    """Balanced accuracy and cross-entropy of the game's classifiers on these images, a value a head."""
+    game.encoder.eval()
+    codes = encode_pixels(game.encoder, preprocessing, table.pixels[rows])
+    game.encoder.train()
+    pairs = [
+        head_figures(classifier, codes, task, table.labels[rows])
+        for classifier, task in zip(game.classifiers, tasks, strict=True)
+    ]
+    return [accuracy for accuracy, _ in pairs], [cross_entropy for _, cross_entropy in pairs]
+
+
+def head_figures(
+    classifier: nn.Module, codes: Tensor, task: Task, labels: npt.NDArray[np.int64]
+) -> tuple[float, float]:
+    """Balanced accuracy and cross-entropy (nats) of one classifier on codes of images with these labels.
+
+    Images set apart count as recognised: an adversary that was not trained on kept categories is told them,
+    and knows that they are not hidden. So its figure compares with a fresh attacker's, and with the floor.
+    """
+    logits = logits_of(classifier, codes)
+    logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
+    truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
+    return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)

@@ -1,0 +1,34 @@
+"""What decides which encoder comes out of a training run?"""
+
+from dataclasses import dataclass
+
+from scotoma.data.augmentation import Preprocessing
+from scotoma.data.tasks import Task, training_tasks
+from scotoma.encoder_file import SplitRecipe
+from scotoma.networks.classifier import ClassifierSettings
+from scotoma.networks.encoder import EncoderSettings
+from scotoma.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides what encoder comes out, beside the images; `preset` says where it is from."""
+
+    hide: tuple[str, ...]
+    keep: tuple[str, ...]
+    encoder: EncoderSettings
+    classifier: ClassifierSettings
+    preprocessing: Preprocessing
+    training: TrainingSettings
+    split: SplitRecipe
+    seed: int
+    preset: str = ""
+
+    def tasks(self, categories: tuple[str, ...]) -> tuple[list[Task], list[Task]]:
+        """The hidden and the kept heads of training on images of these categories.
+
+        Raises:
+            InputError: names that make no tasks.
+        """
+        apart = self.training.negatives == "not-kept"
+        return training_tasks(self.hide, self.keep, categories, kept_apart=apart)

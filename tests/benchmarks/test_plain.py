@@ -1,0 +1,307 @@
+"""Does the rival compute what the library computes? Only then is its time worth comparing with.
+
+Both sides are in fp32. What differs is the order of dimensions in memory, and with it the order of sums.
+"""
+
+import copy
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from scotoma.data.augmentation import centre_crop
+from scotoma.data.sampling import Batch
+from scotoma.networks.classifier import Classifier, ClassifierSettings
+from scotoma.networks.encoder import Encoder, EncoderSettings, rounded
+from scotoma.networks.location_norm import LocationNorm
+from scotoma.networks.population import set_population_statistics
+from scotoma.presets import load_preset
+from scotoma.training.adversarial import Game, start_game, update_classifiers, update_encoder
+from scotoma.training.schedule import encoder_rate
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks/plain.py"
+SMALL = load_preset("small")
+SETTINGS = replace(SMALL.training, precision="fp32")
+ENCODER = EncoderSettings(size=8, channels=3, convolutions=(1, 2), widths=(4, 6), code_bits=1)
+CLASSIFIER = ClassifierSettings(convolutions=(1, 1), widths=(4, 6), hidden=8)
+SHARE = 8
+STEP_EDGE = 1e-5
+# Relative and absolute tolerance.
+LOSS = (1e-6, 1e-6)
+GRADIENT = (1e-4, 1e-5)
+# Adam divides a gradient by its own size: rounding errors of a small one become those of its weight.
+WEIGHT = (1e-5, 1e-6)
+CODE = (1e-5, 1e-5)
+
+
+def load_script() -> Any:
+    specification = importlib.util.spec_from_file_location("plain", SCRIPT)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+plain = load_script()
+
+
+def rivals() -> tuple[Game, Any]:
+    """The library's game and the rival's trainer, with small networks of the same weights."""
+    torch.manual_seed(0)
+    classifiers = [Classifier(CLASSIFIER, ENCODER.code_shape, 2) for _ in range(2)]
+    game = start_game(Encoder(ENCODER), classifiers, 1, SETTINGS)
+    game.iteration = 0
+    encoder = plain.make_encoder(((4,), (6, 3)), size=8, bits=1)
+    hidden, kept = (plain.make_classifier(((4,), (6,)), hidden=8, side=4) for _ in range(2))
+    copy_encoder(game.encoder, encoder)
+    copy_classifier(classifiers[0], hidden)
+    copy_classifier(classifiers[1], kept)
+    return game, plain.Trainer(encoder, hidden, kept)
+
+
+@torch.no_grad()
+def copy_encoder(source: Encoder, target: nn.Sequential) -> None:
+    """Weights, and statistics from (height, width, channels) to flattened (channels, height, width)."""
+    for name in ("weight", "mean", "variance"):
+        for given, taken in zip(tensors(source, name), tensors(target, name), strict=True):
+            taken.copy_(given if name == "weight" else given.permute(2, 0, 1).flatten())
+
+
+def tensors(encoder: nn.Module, name: str) -> list[Tensor]:
+    """The convolutions' weights, or the normalisations' means or variances, in the order of the data."""
+    if name == "weight":
+        return [layer.weight for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
+    if isinstance(encoder, Encoder):
+        return [getattr(layer, name) for layer in encoder.modules() if isinstance(layer, LocationNorm)]
+    buffer = {"mean": "running_mean", "variance": "running_var"}[name]
+    return [getattr(layer, buffer) for layer in encoder.modules() if isinstance(layer, nn.BatchNorm1d)]
+
+
+def copy_classifier(source: Classifier, target: nn.Sequential) -> None:
+    """Convolutions, normalisations and linear layers, one after the other."""
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Linear, nn.BatchNorm1d)
+    of_source, of_target = (
+        [layer for layer in network.modules() if isinstance(layer, kinds)] for network in (source, target)
+    )
+    for given, taken in zip(of_source, of_target, strict=True):
+        assert type(given) is type(taken)
+        taken.load_state_dict(given.state_dict())
+
+
+def batch(number: int) -> tuple[Tensor, Tensor]:
+    """Random images (2 * SHARE, 3, 8, 8), and labels (2 * SHARE,)."""
+    random = torch.Generator().manual_seed(number)
+    images = torch.randn(2 * SHARE, 3, 8, 8, generator=random).clamp(-1, 1)
+    return images, torch.arange(2 * SHARE) % 2
+
+
+def for_library(images: Tensor, labels: Tensor) -> Batch:
+    return Batch(images, labels.split(SHARE))
+
+
+def require_values_off_edges(encoder: Encoder, numbers: range) -> None:
+    """A value on the edge of a step of the rounding could fall to either side."""
+    probe = copy.deepcopy(encoder)
+    with torch.no_grad():
+        values = [probe.before_tanh(batch(number)[0]) for number in numbers]
+    assert min(float(value.abs().min()) for value in values) > STEP_EDGE
+
+
+def gradients(network: nn.Module) -> list[Tensor]:
+    found = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert len(found) == len(list(network.parameters()))
+    return found
+
+
+def require_close(ours: Iterable[Tensor], theirs: Iterable[Tensor], tolerance: tuple[float, float]) -> None:
+    rtol, atol = tolerance
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(other, mine, rtol=rtol, atol=atol)
+
+
+def test_the_classifiers_losses_and_gradients_are_the_librarys() -> None:
+    game, trainer = rivals()
+    require_values_off_edges(game.encoder, range(1))
+    losses = update_classifiers(game, for_library(*batch(0)), SETTINGS)
+    require_close([losses], [trainer.update_classifiers(*batch(0))], LOSS)
+    for ours, theirs in zip(game.classifiers, (trainer.hidden, trainer.kept), strict=True):
+        require_close(gradients(ours), gradients(theirs), GRADIENT)
+    assert all(parameter.grad is None for parameter in trainer.encoder.parameters())
+
+
+def test_the_encoders_loss_and_gradients_are_the_librarys() -> None:
+    game, trainer = rivals()
+    require_values_off_edges(game.encoder, range(1))
+    images, labels = batch(0)
+    encoder, classifier = copy.deepcopy(game.encoder), copy.deepcopy(game.classifiers[0])
+    right = classifier(encoder(images)[:SHARE]).argmax(1) == labels[:SHARE]
+    # The label flip differs from a flip of the true labels on misclassified images alone.
+    assert 0 < right.sum() < SHARE
+    loss = update_encoder(game, for_library(images, labels), SETTINGS)
+    require_close([loss], [trainer.update_encoder(images, labels)], LOSS)
+    require_close(gradients(game.encoder), gradients(trainer.encoder), GRADIENT)
+    for network in (trainer.hidden, trainer.kept):
+        assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_an_iteration_leaves_the_librarys_weights() -> None:
+    game, trainer = rivals()
+    steps = SETTINGS.classifier_steps
+    require_values_off_edges(game.encoder, range(steps + 1))
+    for step in range(steps):
+        update_classifiers(game, for_library(*batch(step)), SETTINGS)
+    loss = update_encoder(game, for_library(*batch(steps)), SETTINGS)
+    before = copy.deepcopy(trainer.encoder)
+    require_close([loss], [trainer.train_step(map(batch, range(steps + 1)))], WEIGHT)
+    pairs = [
+        (game.encoder, trainer.encoder),
+        (game.average, trainer.average),
+        *zip(game.classifiers, (trainer.hidden, trainer.kept), strict=True),
+    ]
+    for ours, theirs in pairs:
+        require_close(ours.parameters(), theirs.parameters(), WEIGHT)
+    moved = [
+        float((after - first).detach().abs().max())
+        for after, first in zip(trainer.encoder.parameters(), before.parameters(), strict=True)
+    ]
+    assert min(moved) > 10 * WEIGHT[1]
+
+
+def test_evaluation_codes_are_the_librarys_with_the_same_population_statistics() -> None:
+    game, trainer = rivals()
+    images = [batch(number)[0] for number in range(4)]
+    set_population_statistics(game.encoder, lambda: iter(images))
+    copy_encoder(game.encoder, trainer.encoder)
+    trainer.encoder.eval()
+    with torch.no_grad():
+        codes, others = game.encoder(images[0]), trainer.encoder(images[0])
+        # Without the rounding, the last layer, nothing is hidden by it.
+        exact, other_exact = torch.tanh(game.encoder.before_tanh(images[0])), trainer.encoder[:-1](images[0])
+    require_close([exact], [other_exact], CODE)
+    assert torch.equal(codes, others)
+
+
+def test_population_statistics_are_the_librarys() -> None:
+    game, trainer = rivals()
+    images = [batch(number)[0] for number in range(4)]
+    set_population_statistics(game.encoder, lambda: iter(images))
+    plain.set_population_statistics(trainer.encoder, images)
+    for name in ("mean", "variance"):
+        expected = [each.permute(2, 0, 1).flatten() for each in tensors(game.encoder, name)]
+        require_close(expected, tensors(trainer.encoder, name), WEIGHT)
+
+
+@pytest.mark.parametrize("bits", [1, 3])
+def test_rounded_codes_and_their_gradient_are_the_librarys(bits: int) -> None:
+    values = torch.linspace(-0.999, 0.999, 50, requires_grad=True)
+    codes = plain.Rounding(bits)(values)
+    assert torch.equal(codes, rounded(values, bits))
+    codes.sum().backward()
+    assert values.grad is not None and torch.equal(values.grad, torch.ones(50))
+
+
+def test_the_encoders_rate_falls_as_the_librarys() -> None:
+    _, trainer = rivals()
+    for iteration in range(2 * SETTINGS.drop_every + 1):
+        rate = trainer.encoder_optimiser.param_groups[0]["lr"]
+        assert rate == pytest.approx(encoder_rate(SETTINGS, iteration))
+        trainer.encoder_optimiser.step()
+        trainer.schedule.step()
+
+
+def test_sizes_and_numbers_are_those_of_the_preset() -> None:
+    encoder, library = plain.make_encoder(), Encoder(SMALL.encoder)
+    copy_encoder(library, encoder)
+    copy_classifier(Classifier(SMALL.classifier, SMALL.encoder.code_shape, 2), plain.make_classifier())
+    training, attack, preprocessing = SMALL.training, SMALL.verification, SMALL.preprocessing
+    assert (preprocessing.size, preprocessing.stored_side) == (plain.SIZE, plain.STORED_SIDE)
+    assert (preprocessing.scale_low, preprocessing.scale_high) == plain.SCALES
+    assert (SMALL.encoder.code_bits, SMALL.encoder.code_shape[-1]) == (plain.CODE_BITS, plain.CODE_SIDE)
+    assert (training.batch, training.warm_up) == (plain.BATCH, plain.WARM_UP)
+    assert (training.classifier_steps, training.alpha) == (plain.CLASSIFIER_STEPS, plain.ALPHA)
+    assert (training.classifier_rate, training.encoder_rate) == (plain.CLASSIFIER_RATE, plain.ENCODER_RATE)
+    assert (training.encoder_drop, training.drop_every) == (plain.ENCODER_DROP, plain.DROP_EVERY)
+    assert training.encoder_average == plain.ENCODER_AVERAGE
+    assert (attack.batch, attack.rate) == (plain.ATTACK_BATCH, plain.ATTACK_RATE)
+    assert attack.evaluate_every == plain.EVALUATE_EVERY
+
+
+def write_photos(folder: Path) -> Path:
+    """Noise in three categories, each of its own brightness: 12 JPEG files of 80 x 72 pixels each."""
+    random = np.random.default_rng(0)
+    for number, category in enumerate(("bar", "office", "runway")):
+        (folder / category).mkdir(parents=True)
+        for image in range(12):
+            pixels = random.integers(0, 100, (72, 80, 3), np.uint8) + np.uint8(70 * number)
+            Image.fromarray(pixels).save(folder / category / f"{image:02}.jpg")
+    return folder
+
+
+def test_a_central_crop_is_the_librarys(tmp_path: Path) -> None:
+    """Of an image whose shorter side is the stored one already, so that neither side resamples it."""
+    photos = plain.Photos(write_photos(tmp_path))
+    with Image.open(photos.files[0]) as image:
+        stored = np.asarray(image)[None, :, 4:76]
+    assert torch.equal(photos[0], centre_crop(stored, SMALL.preprocessing)[0])
+
+
+def test_batches_are_balanced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "WORKERS", 0)
+    photos = plain.Photos(write_photos(tmp_path), augment=True)
+    tasks = [("bar", ["runway"]), ("office", ["bar", "runway"])]
+    batches: Iterator[tuple[Tensor, Tensor]] = photos.balanced_batches(range(36), tasks, 4, 2)
+    for images, labels in batches:
+        assert images.shape == (8, 3, 64, 64)
+        assert images.is_contiguous()
+        assert labels.tolist() == [1, 1, 0, 0] * 2
+        # Each category has its own brightness.
+        category = ((images.mean((1, 2, 3)) + 1) * 127.5 - 50).div(70).round().int().tolist()
+        assert category[:6] == [0, 0, 2, 2, 1, 1]
+        assert set(category[6:]) <= {0, 2}
+
+
+def test_the_script_trains_verifies_and_encodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, encoder, codes = write_photos(tmp_path / "photos"), tmp_path / "plain.pt", tmp_path / "codes.npy"
+    for name, value in {"WORKERS": 0, "BATCH": 4, "ATTACK_BATCH": 4, "POPULATION_BATCHES": 2}.items():
+        monkeypatch.setattr(plain, name, value)
+    attack = ["--task", "office", "--iterations", "3"]
+    for arguments in (
+        [
+            "train",
+            folder,
+            encoder,
+            "--hide",
+            "bar",
+            "--keep",
+            "office",
+            "--iterations",
+            "2",
+            "--warm-up",
+            "1",
+        ],
+        ["verify", folder, encoder, *attack],
+    ):
+        monkeypatch.setattr(sys, "argv", ["plain.py", *map(str, arguments)])
+        plain.main()
+        assert "iterations a second" in capsys.readouterr().out
+    # As a user starts it, with its workers.
+    command = ["encode", str(folder), str(encoder), "--codes", str(codes)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(SCRIPT), *command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "images a second" in done.stdout
+    encoded = np.load(codes)
+    assert encoded.shape == (36, 3, 8, 8)
+    assert set(np.unique(encoded)) == {-0.5, 0.5}
