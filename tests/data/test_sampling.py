@@ -88,7 +88,9 @@ def test_a_batch_is_a_pure_function_of_seed_and_number() -> None:
         first, again = one.at(number), other.at(number)
         assert torch.equal(first.images, again.images)
         assert all(map(torch.equal, first.labels, again.labels))
+        assert first.seed == again.seed
     assert not torch.equal(one.at(0).images, one.at(1).images)
+    assert one.at(0).seed != one.at(1).seed
     assert not torch.equal(one.at(0).images, batches(seed=4).at(0).images)
 
 

@@ -43,7 +43,11 @@ def main(folder: Path, moment: int) -> None:
     _left[0] = moment
     Batches.at = _at  # type: ignore[assignment,method-assign]
     os.replace = _put  # type: ignore[assignment]
-    train(image_table(), training_plan(encoder_average=0.8, probe_every=3, probe_steps=4), folder)
+    train(
+        image_table(),
+        training_plan(encoder_average=0.8, keep_dropout=0.5, probe_every=3, probe_steps=4),
+        folder,
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,14 @@ from scotoma.data.tasks import training_tasks
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.objectives import cross_entropy, label_flip
-from scotoma.training.adversarial import Game, play, start_game, update_classifiers, update_encoder
+from scotoma.training.adversarial import (
+    Game,
+    drop_locations,
+    play,
+    start_game,
+    update_classifiers,
+    update_encoder,
+)
 from scotoma.training.schedule import classifier_batch, encoder_batch
 from scotoma.training.settings import TrainingSettings
 from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
@@ -206,3 +213,33 @@ def test_bf16_stays_near_fp32_and_keeps_fp32_weights() -> None:
     assert float(one) == pytest.approx(float(other), abs=0.03)
     for network in (coarse.encoder, *coarse.classifiers):
         assert {tensor.dtype for tensor in network.state_dict().values()} <= {torch.float32, torch.int64}
+
+
+def test_locations_are_dropped_whole_and_the_mean_stays() -> None:
+    codes = torch.rand(4000, 3, 2, 2, generator=torch.Generator().manual_seed(0)) + 1
+    dropped = drop_locations(codes, 0.75, 7)
+    seen = dropped != 0
+    assert torch.equal(seen.all(1), seen.any(1))
+    torch.testing.assert_close(dropped, 4 * codes * seen)
+    # Of 16,000 locations 4,000 are seen, +- 4 x 55.
+    assert abs(int(seen[:, 0].sum()) - 4000) < 220
+    assert torch.equal(dropped, drop_locations(codes, 0.75, 7))
+    assert not torch.equal(dropped, drop_locations(codes, 0.75, 8))
+
+
+def test_only_kept_heads_lose_locations() -> None:
+    settings = replace(FINE, keep_dropout=0.6)
+    players, batches = game(settings)
+    batch = batches.at(3)
+    with torch.no_grad():
+        shares = list(batch.split(copy.deepcopy(players.encoder)(batch.images)))
+    shares[2] = drop_locations(shares[2], 0.6, batch.seed)
+    expected = [
+        float(cross_entropy(classifier(share), labels).detach())
+        for classifier, share, labels in zip(
+            copy.deepcopy(players.classifiers), shares, batch.labels, strict=True
+        )
+    ]
+    assert update_classifiers(players, batch, settings).tolist() == pytest.approx(expected, rel=1e-5)
+    whole, _ = game(FINE)
+    assert float(update_classifiers(whole, batch, FINE)[2]) != pytest.approx(expected[2], rel=1e-3)

@@ -26,6 +26,11 @@ def test_defaults_are_the_paper_s() -> None:
             {"alpha": 0.0, "encoder_rate": float("nan")},
             "'alpha' is 0.0: must be above 0; 'encoder_rate' is nan: must be above 0",
         ),
+        (
+            {"keep_dropout": 1.0, "encoder_average": -0.1},
+            "'encoder_average' is -0.1: must be at least 0 and below 1; "
+            "'keep_dropout' is 1.0: must be at least 0 and below 1",
+        ),
     ],
 )
 def test_impossible_settings_are_told_all_at_once(changes: dict[str, Any], message: str) -> None:

@@ -81,11 +81,12 @@ class Batch:
     """One mini-batch for several heads, to be encoded in one forward pass so that all share its statistics.
 
     Head i owns the images `i * per_head` to `(i + 1) * per_head` of `images` (batch, channels, height,
-    width); `labels[i]` (per_head,) are their classes.
+    width); `labels[i]` (per_head,) are their classes. `seed` is for what else is drawn at random on its way.
     """
 
     images: Tensor
     labels: tuple[Tensor, ...]
+    seed: int = 0
 
     def split(self, codes: Tensor) -> tuple[Tensor, ...]:
         """The heads' shares of something computed for the whole batch."""
@@ -122,4 +123,5 @@ class Batches:
         rows = np.concatenate([rows for rows, _ in drawn])
         draws = random.random((len(rows), 4), dtype=np.float32)
         images = random_crop(self._pixels[rows], self._preprocessing, draws)
-        return Batch(images, tuple(from_numpy(classes) for _, classes in drawn))
+        labels = tuple(from_numpy(classes) for _, classes in drawn)
+        return Batch(images, labels, int(random.integers(2**63)))

@@ -78,7 +78,7 @@ def update_classifiers(game: Game, batch: Batch, settings: TrainingSettings) -> 
     with mixed_precision(settings):
         with torch.no_grad():
             codes = game.encoder(batch.images)
-        logits = _logits(game, batch, codes)
+        logits = _logits(game, batch, codes, settings)
     losses = torch.stack([cross_entropy(*pair) for pair in zip(logits, batch.labels, strict=True)])
     game.classifier_optimiser.zero_grad()
     losses.sum().backward()
@@ -94,7 +94,7 @@ def update_encoder(game: Game, batch: Batch, settings: TrainingSettings) -> Tens
     for group in game.encoder_optimiser.param_groups:
         group["lr"] = encoder_rate(settings, game.iteration)
     with mixed_precision(settings):
-        logits = _logits(game, batch, game.encoder(batch.images))
+        logits = _logits(game, batch, game.encoder(batch.images), settings)
     pairs = list(zip(logits, batch.labels, strict=True))
     loss = encoder_loss(
         [objective(*pair) for pair in pairs[: game.hidden]],
@@ -128,6 +128,19 @@ def mixed_precision(settings: TrainingSettings) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16")
 
 
-def _logits(game: Game, batch: Batch, codes: Tensor) -> list[Tensor]:
-    shares = batch.split(codes)
+def drop_locations(codes: Tensor, share: float, seed: int) -> Tensor:
+    """Dropout of whole locations: each is kept with probability 1 - share, all channels of it, and then
+    divided by that probability. Codes (batch, channels, height, width) to the same; a pure function of the
+    seed, so that a resumed run drops what an uninterrupted one dropped.
+    """
+    random = torch.Generator().manual_seed(seed)
+    seen = torch.rand(len(codes), 1, *codes.shape[2:], generator=random) >= share
+    return codes * (seen / (1 - share))
+
+
+def _logits(game: Game, batch: Batch, codes: Tensor, settings: TrainingSettings) -> list[Tensor]:
+    shares = list(batch.split(codes))
+    if settings.keep_dropout:
+        for index in range(game.hidden, len(shares)):
+            shares[index] = drop_locations(shares[index], settings.keep_dropout, batch.seed)
     return [classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)]

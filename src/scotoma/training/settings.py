@@ -12,16 +12,18 @@ class TrainingSettings:
     """One iteration is `classifier_steps` updates of the classifiers and one of the encoder, on different
     batches.
 
-    The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task (hidden
-    and kept alike): the encoder's forward pass holds that many images of every task. `warm_up` iterations
-    update the classifiers only. `negatives` says what a hidden category's adversary tells it from: all other
-    categories, as in the paper, or only those that are not kept. The encoder's rate is multiplied by
-    `encoder_drop` every `drop_every` iterations. `encoder_average` is the decay of a running average of the
-    encoder's weights, which is shipped in their place (0: the last weights, as in the paper). Every
-    `probe_every` iterations of the second half (0: never) a fresh classifier attacks what would be shipped
-    for `probe_steps` updates, and the encoder with the best probe is shipped. Every `evaluate_every`
-    iterations the validation figures and the collapse figures are taken, every `checkpoint_every` the run is
-    saved. `on_collapse` says whether a collapsed encoder stops the run or is recorded only (ablations).
+    The defaults are the paper's (section 4.1) where it gives them. `batch` is counted for each task
+    (hidden and kept alike): the encoder's forward pass holds that many images of every task. `warm_up`
+    iterations update the classifiers only. `negatives` says what a hidden category's adversary tells it
+    from: all other categories, as in the paper, or only those that are not kept. `keep_dropout` is the
+    share of a code's locations that a kept head does not get to see in training (0: it sees all, as in
+    the paper). The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations.
+    `encoder_average` is the decay of a running average of the encoder's weights, which is shipped in
+    their place (0: the last weights, as in the paper). Every `probe_every` iterations of the second half
+    (0: never) a fresh classifier attacks what would be shipped for `probe_steps` updates, and the encoder
+    with the best probe is shipped. Every `evaluate_every` iterations the validation figures and the
+    collapse figures are taken, every `checkpoint_every` the run is saved. `on_collapse` says whether a
+    collapsed encoder stops the run or is recorded only (ablations).
     """
 
     iterations: int = 860_000
@@ -30,6 +32,7 @@ class TrainingSettings:
     objective: ObjectiveName = "label-flip"
     negatives: Literal["all", "not-kept"] = "all"
     alpha: float = 2**-4
+    keep_dropout: float = 0.0
     classifier_steps: int = 1
     classifier_rate: float = 1e-4
     encoder_rate: float = 1e-4
@@ -64,7 +67,10 @@ class TrainingSettings:
             for name in ("alpha", "classifier_rate", "encoder_rate", "encoder_drop")
             if not (value := getattr(self, name)) > 0
         ]
-        if not 0 <= self.encoder_average < 1:
-            problems.append(f"'encoder_average' is {self.encoder_average}: must be at least 0 and below 1")
+        problems += [
+            f"'{name}' is {value}: must be at least 0 and below 1"
+            for name in ("encoder_average", "keep_dropout")
+            if not 0 <= (value := getattr(self, name)) < 1
+        ]
         if problems:
             raise InputError("training settings: " + "; ".join(problems))
