@@ -128,19 +128,18 @@ def mixed_precision(settings: TrainingSettings) -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16")
 
 
-def drop_locations(codes: Tensor, share: float, seed: int) -> Tensor:
-    """Dropout of whole locations: each is kept with probability 1 - share, all channels of it, and then
-    divided by that probability. Codes (batch, channels, height, width) to the same; a pure function of the
-    seed, so that a resumed run drops what an uninterrupted one dropped.
+def drop_values(codes: Tensor, share: float, seed: int) -> Tensor:
+    """Dropout: each value of a code stays with probability 1 - share and is then divided by it, the others
+    become 0. A pure function of the seed, so that a resumed run drops what an uninterrupted one dropped.
     """
     random = torch.Generator().manual_seed(seed)
-    seen = torch.rand(len(codes), 1, *codes.shape[2:], generator=random) >= share
-    return codes * (seen / (1 - share))
+    stays = torch.rand(codes.shape, generator=random) >= share
+    return codes * (stays / (1 - share))
 
 
 def _logits(game: Game, batch: Batch, codes: Tensor, settings: TrainingSettings) -> list[Tensor]:
     shares = list(batch.split(codes))
     if settings.keep_dropout:
         for index in range(game.hidden, len(shares)):
-            shares[index] = drop_locations(shares[index], settings.keep_dropout, batch.seed)
+            shares[index] = drop_values(shares[index], settings.keep_dropout, batch.seed)
     return [classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)]

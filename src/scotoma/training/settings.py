@@ -16,8 +16,8 @@ class TrainingSettings:
     (hidden and kept alike): the encoder's forward pass holds that many images of every task. `warm_up`
     iterations update the classifiers only. `negatives` says what a hidden category's adversary tells it
     from: all other categories, as in the paper, or only those that are not kept. `keep_dropout` is the
-    share of a code's locations that a kept head does not get to see in training (0: it sees all, as in
-    the paper). The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations.
+    share of a code's values that a kept head does not get to see in training (0: it sees all, as in the
+    paper). The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations.
     `encoder_average` is the decay of a running average of the encoder's weights, which is shipped in
     their place (0: the last weights, as in the paper). Every `probe_every` iterations of the second half
     (0: never) a fresh classifier attacks what would be shipped for `probe_steps` updates, and the encoder
