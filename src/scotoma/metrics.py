@@ -34,10 +34,14 @@ def balanced_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> 
     return float((losses * weights).sum() / weights.sum())
 
 
-def logits_of(classifier: torch.nn.Module, codes: Tensor, batch: int = 1000) -> Tensor:
-    """Logits (images, classes) in evaluation mode, fp32; the classifier is left in training mode."""
+def logits_of(
+    classifier: torch.nn.Module, codes: Tensor, batch: int = 1000, *, bf16: bool = False
+) -> Tensor:
+    """Logits (images, classes) in evaluation mode, fp32; the classifier is left in training mode. `bf16` lets
+    convolutions compute in it, as they did in training.
+    """
     classifier.eval()
-    with torch.no_grad():
-        logits = torch.cat([classifier(part) for part in codes.split(batch)])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        logits = torch.cat([classifier(part).float() for part in codes.split(batch)])
     classifier.train()
     return logits

@@ -87,7 +87,7 @@ def attack(
     assert best is not None  # max_iterations is at least 1
     network.load_state_dict(best_weights)
     done = stage(history, settings) == "saturated"
-    test_logits = calibration(logits_of(network, codes.test))
+    test_logits = calibration(logits_of(network, codes.test, bf16=bf16))
     return Outcome(tuple(history), "done" if done else "inconclusive", best, test_logits)
 
 
@@ -138,7 +138,8 @@ class _Student:
 
     def look(self, rate: float, iteration: int, train_cross_entropy: float) -> Point:
         """The figures on the validation images, calibrated on them."""
-        logits, truth = logits_of(self.network, self.codes.validation), (self.val_classes, self.val_weights)
+        logits = logits_of(self.network, self.codes.validation, bf16=self.bf16)
+        truth = self.val_classes, self.val_weights
         if not (math.isfinite(train_cross_entropy) and bool(logits.isfinite().all())):
             raise _Diverged(
                 f"The attack became unstable before iteration {iteration}: its loss is not a finite number. "
