@@ -58,3 +58,13 @@ def test_logits_are_those_of_evaluation_mode_and_training_goes_on() -> None:
     logits = logits_of(network, codes, batch=3)
     assert network.training and not logits.requires_grad
     torch.testing.assert_close(logits, network.eval()(codes).detach())
+
+
+def test_bf16_logits_are_fp32_numbers_near_the_exact_ones() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    codes = torch.randn(7, 1, 4, 4)
+    exact, coarse = logits_of(network, codes), logits_of(network, codes, bf16=True)
+    assert coarse.dtype == torch.float32
+    assert not torch.equal(exact, coarse)
+    torch.testing.assert_close(coarse, exact, atol=0.02, rtol=0.02)
