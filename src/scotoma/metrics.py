@@ -34,9 +34,7 @@ def balanced_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> 
     return float((losses * weights).sum() / weights.sum())
 
 
-def logits_of(
-    classifier: torch.nn.Module, codes: Tensor, batch: int = 1000, *, bf16: bool = False
-) -> Tensor:
+def logits_of(classifier: torch.nn.Module, codes: Tensor, batch: int = 1000, *, bf16: bool = False) -> Tensor:
     """Logits (images, classes) in evaluation mode, fp32; the classifier is left in training mode. `bf16` lets
     convolutions compute in it, as they did in training.
     """
