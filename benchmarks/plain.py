@@ -1,22 +1,16 @@
-"""How fast is the same job in plain PyTorch? Training, attacking and encoding, as written in an afternoon.
+"""How fast is the same job in plain PyTorch, as written in an afternoon? The preset `small` in eager fp32,
+without figures, checkpoints, saturation, calibration; `tests/benchmarks/test_plain.py` holds the mathematics.
 
     python benchmarks/plain.py train photos plain.pt --hide bar --keep office --iterations 100
-    python benchmarks/plain.py verify photos plain.pt --task bar --iterations 300
+    python benchmarks/plain.py verify photos plain.pt --task bar,office --iterations 300
     python benchmarks/plain.py encode photos plain.pt --codes codes.npy
-
-The rival that Scotoma's speed is compared with: mathematics and sizes of the preset `small`, in eager fp32
-and PyTorch's own order of dimensions. Pillow decodes an image whenever it is drawn, in two workers of a
-DataLoader; tasks are attacked one at a time, and every batch is cropped and encoded anew. Nothing is slow on
-purpose, and nothing of Scotoma is imported: `tests/benchmarks/test_plain.py` holds losses, gradients and
-codes equal to the library's. Left out: figures during training, checkpoints, saturation and the second rate,
-calibration, intervals.
 """
 
 import argparse
 import copy
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,324 +18,182 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset
 
-SIZE, STORED_SIDE, SCALES = 64, 72, (0.85, 1.1)
-ENCODER = ((16,), (32, 32), (64, 64), (96, 3))  # channels of the convolutions between two poolings
-CLASSIFIER, HIDDEN_UNITS = ((32, 32), (64, 64)), 128
-CODE_BITS, CODE_SIDE = 1, 8
-BATCH, CLASSIFIER_STEPS, WARM_UP, ALPHA = 64, 4, 100, 0.5
+SIZE, STORED_SIDE, SCALES, CODE_BITS, CODE_SIDE = 64, 72, (0.85, 1.1), 1, 8
+# Stages give the channels of the convolutions between two poolings.
+ENCODER, CLASSIFIER, HIDDEN_UNITS = ((16,), (32, 32), (64, 64), (96, 3)), ((32, 32), (64, 64)), 128
+BATCH, CLASSIFIER_STEPS, WARM_UP, ALPHA, ENCODER_AVERAGE, POPULATION_BATCHES = 64, 4, 100, 0.5, 0.99, 16
 CLASSIFIER_RATE, ENCODER_RATE, ENCODER_DROP, DROP_EVERY = 2e-3, 1e-3, 0.86, 150
-ENCODER_AVERAGE, POPULATION_BATCHES = 0.99, 16
-ATTACK_BATCH, ATTACK_RATE, EVALUATE_EVERY = 128, 2e-3, 50
-WORKERS, ENCODE_BATCH = 2, 128
-
-Batches = Iterator[tuple[Tensor, Tensor]]
-Stages = Sequence[Sequence[int]]
+ATTACK_BATCH, ATTACK_RATE, EVALUATE_EVERY, WORKERS = 128, 2e-3, 50, 2
 
 
-class LocationNorm(nn.BatchNorm1d):
-    """Normalises every (channel, row, column) over the batch: (batch, channels, side, side) to the same."""
-
-    def __init__(self, channels: int, side: int) -> None:
-        super().__init__(channels * side * side, affine=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise the flattened activations."""
-        return super().forward(x.flatten(1)).view_as(x)
+def rounded(codes: Tensor, bits: int = CODE_BITS) -> Tensor:
+    """Codes in (-1, 1), moved to the middle of one of 2**bits steps; gradients pass straight through."""
+    step = ((codes.detach() + 1) * 2.0**bits / 2).floor().clamp(0, 2.0**bits - 1)
+    return (step + 0.5) * 2 / 2.0**bits - 1 + (codes - codes.detach())
 
 
-class Rounding(nn.Module):
-    """Moves values in (-1, 1) to the middle of one of 2**bits steps; gradients pass straight through."""
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.steps = 2**bits
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Round codes of any shape."""
-        step = ((codes.detach() + 1) * self.steps / 2).floor().clamp(0, self.steps - 1)
-        middle: Tensor = (step + 0.5) * 2 / self.steps - 1
-        return middle + (codes - codes.detach())
-
-
-def stack(
-    stages: Stages, side: int, normalisation: Callable[[int, int], nn.Module]
-) -> tuple[list[nn.Module], int]:
-    """Convolutions with normalisation and ReLU, poolings between stages; and how many values come out."""
+def make_network(stages: Sequence[Sequence[int]], side: int, hidden: int = 0) -> nn.Sequential:
+    """Images (batch, 3, side, side) to codes, not yet rounded; or, with hidden units, codes to two logits."""
     layers: list[nn.Module] = []
     channels = 3
     for stage in stages:
-        if layers:
-            layers.append(nn.MaxPool2d(2))
-            side //= 2
         for width in stage:
-            convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-            layers += [convolution, normalisation(width, side), nn.ReLU(inplace=True)]
+            location = nn.BatchNorm1d(width * side**2, affine=False)
+            flat = [nn.Flatten(), location, nn.Unflatten(1, (width, side, side))]
+            norm = [nn.BatchNorm2d(width)] if hidden else flat
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), *norm, nn.ReLU(inplace=True)]
             channels = width
-    return layers, channels * side * side
-
-
-def make_encoder(stages: Stages = ENCODER, size: int = SIZE, bits: int = CODE_BITS) -> nn.Sequential:
-    """Images (batch, 3, size, size) in [-1, 1] to codes (batch, 3, height, width) of a few bits a value."""
-    layers, _ = stack(stages, size, LocationNorm)
-    encoder = nn.Sequential(*layers[:-1], nn.Tanh(), Rounding(bits))
+        layers.append(nn.MaxPool2d(2))
+        side //= 2
+    if hidden:
+        head = [nn.Linear(channels * (2 * side) ** 2, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
+        return nn.Sequential(*layers[:-1], nn.Flatten(), *head, nn.Linear(hidden, 2))
+    encoder = nn.Sequential(*layers[:-2], nn.Tanh())
     for weight in encoder.parameters():
         nn.init.kaiming_normal_(weight, nonlinearity="relu")
     return encoder
 
 
-def make_classifier(
-    stages: Stages = CLASSIFIER, hidden: int = HIDDEN_UNITS, side: int = CODE_SIDE
-) -> nn.Sequential:
-    """Codes (batch, 3, side, side) to logits (batch, 2)."""
-    layers, values = stack(stages, side, lambda channels, side: nn.BatchNorm2d(channels))
-    layers += [nn.Flatten(), nn.Linear(values, hidden, bias=False), nn.BatchNorm1d(hidden)]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True), nn.Linear(hidden, 2))
+def losses(networks: Sequence[nn.Module], images: Tensor, labels: Tensor, flip: bool) -> list[Tensor]:
+    """Of what is hidden and what is kept: half of images (batch, 3, side, side) and labels (batch,) each."""
+    encoder, hidden, kept = networks
+    with torch.set_grad_enabled(flip):  # without the flip it is the classifiers' turn
+        hidden_codes, kept_codes = rounded(encoder(images)).chunk(2)
+    true, kept_labels = labels.chunk(2)
+    logits = hidden(hidden_codes)
+    hidden_labels = 1 - logits.argmax(1) if flip else true  # flips what is predicted, be it right or not
+    return [F.cross_entropy(logits, hidden_labels), F.cross_entropy(kept(kept_codes), kept_labels)]
 
 
-class Trainer:
-    """The encoder against the classifier of what is hidden and with that of what is kept; `average` is the
-    running average of its weights. A batch is images (2 * share, 3, size, size), the first half of them for
-    `hidden`, and labels (2 * share,), 0 or 1.
-    """
-
-    def __init__(self, encoder: nn.Sequential, hidden: nn.Sequential, kept: nn.Sequential) -> None:
-        self.encoder, self.hidden, self.kept = encoder, hidden, kept
-        self.average = copy.deepcopy(encoder).requires_grad_(False)
-        self.encoder_optimiser = torch.optim.Adam(encoder.parameters(), lr=ENCODER_RATE)
-        self.schedule = torch.optim.lr_scheduler.StepLR(self.encoder_optimiser, DROP_EVERY, ENCODER_DROP)
-        both = [*hidden.parameters(), *kept.parameters()]
-        self.classifier_optimiser = torch.optim.Adam(both, lr=CLASSIFIER_RATE)
-        self.iteration = 0
-
-    def train_step(self, batches: Batches) -> Tensor:
-        """One iteration, each update on a batch of its own. Returns the encoder's loss."""
-        for _ in range(CLASSIFIER_STEPS):
-            self.update_classifiers(*next(batches))
-        return self.update_encoder(*next(batches))
-
-    def update_classifiers(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One step of both classifiers on the true labels. Returns their losses (2,)."""
-        with torch.no_grad():
-            hidden_codes, kept_codes = self.encoder(images).chunk(2)
-        hidden_labels, kept_labels = labels.chunk(2)
-        hidden_loss = F.cross_entropy(self.hidden(hidden_codes), hidden_labels)
-        kept_loss = F.cross_entropy(self.kept(kept_codes), kept_labels)
-        self.classifier_optimiser.zero_grad()
-        (hidden_loss + kept_loss).backward()
-        self.classifier_optimiser.step()
-        return torch.stack([hidden_loss, kept_loss]).detach()
-
-    def update_encoder(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One step of the encoder: equation (4) with the label flip. Returns its loss."""
-        hidden_codes, kept_codes = self.encoder(images).chunk(2)
-        hidden_logits = self.hidden(hidden_codes)
-        opposite = 1 - hidden_logits.argmax(1)  # of what is predicted, be it right or not
-        kept_loss = F.cross_entropy(self.kept(kept_codes), labels.chunk(2)[1])
-        loss = F.cross_entropy(hidden_logits, opposite) + ALPHA * kept_loss
-        self.encoder_optimiser.zero_grad()
-        loss.backward(inputs=list(self.encoder.parameters()))  # spares the classifiers' gradients
-        self.encoder_optimiser.step()
-        self.schedule.step()
-        decay = min(ENCODER_AVERAGE, (self.iteration + 1) / (self.iteration + 3))
-        with torch.no_grad():
-            for average, weight in zip(self.average.parameters(), self.encoder.parameters(), strict=True):
-                average.lerp_(weight, 1 - decay)
-        self.iteration += 1
-        return loss.detach()
-
-
-@torch.no_grad()
-def set_population_statistics(encoder: nn.Sequential, batches: Sequence[Tensor]) -> None:
-    """Mean and biased variance of every normalisation's inputs, behind layers that use theirs already.
-
-    `batches` are images (batch, 3, size, size), as many in each.
-    """
-    encoder.eval()
-    for layer in encoder:
-        if isinstance(layer, LocationNorm):
-            assert layer.running_mean is not None and layer.running_var is not None
-            moments = [torch.var_mean(x.flatten(1), 0, correction=0) for x in batches]
-            variances, means = (torch.stack(each) for each in zip(*moments, strict=True))
-            layer.running_mean.copy_(means.mean(0))
-            layer.running_var.copy_(variances.mean(0) + means.var(0, correction=0))
-        batches = [layer(x) for x in batches]
+def train(folder: str, hide: str, keep: str, iterations: int, warm_up: int) -> dict[str, Tensor]:
+    """Train an encoder, and print the rate after warm-up. Returns the state of its running average."""
+    photos = Photos(folder, augment=True)
+    pools = [[hide], sorted({*photos.category} - {hide, keep}), [keep], sorted({*photos.category} - {keep})]
+    turns = [False] * warm_up + ([False] * CLASSIFIER_STEPS + [True]) * iterations  # is it the encoder's?
+    batches = photos.draw(pools, BATCH // 2, len(turns) + POPULATION_BATCHES)
+    encoder = make_network(ENCODER, SIZE)
+    hidden, kept = (make_network(CLASSIFIER, CODE_SIDE, HIDDEN_UNITS) for _ in range(2))
+    average = copy.deepcopy(encoder).requires_grad_(False)
+    encoder_optimiser = torch.optim.Adam(encoder.parameters(), ENCODER_RATE)
+    schedule = torch.optim.lr_scheduler.StepLR(encoder_optimiser, DROP_EVERY, ENCODER_DROP)
+    classifier_optimiser = torch.optim.Adam([*hidden.parameters(), *kept.parameters()], CLASSIFIER_RATE)
+    for number, encoders_turn in enumerate(turns):
+        if number == warm_up:
+            start = time.perf_counter()
+        hidden_loss, kept_loss = losses((encoder, hidden, kept), *next(batches), flip=encoders_turn)
+        if not encoders_turn:
+            classifier_optimiser.zero_grad()
+            (hidden_loss + kept_loss).backward()
+            classifier_optimiser.step()
+            continue
+        encoder_optimiser.zero_grad()
+        (hidden_loss + ALPHA * kept_loss).backward(inputs=list(encoder.parameters()))
+        encoder_optimiser.step()
+        schedule.step()
+        decay = min(ENCODER_AVERAGE, schedule.last_epoch / (schedule.last_epoch + 2))
+        for mean, weight in zip(average.parameters(), encoder.parameters(), strict=True):
+            mean.lerp_(weight.detach(), 1 - decay)
+    print(f"{iterations / (time.perf_counter() - start):.2f} iterations a second")
+    x = torch.cat([images for images, _ in batches])
+    for layer in average.eval():
+        if isinstance(layer, nn.BatchNorm1d):  # of the whole population, behind layers that have theirs
+            layer.running_var, layer.running_mean = torch.var_mean(x, 0, correction=0)
+        x = layer(x)
+    return average.state_dict()
 
 
 class Photos(Dataset[Tensor]):
     """Images (3, SIZE, SIZE) in [-1, 1] of a folder of category folders: cropped at random, or centrally."""
 
-    def __init__(self, folder: Path, augment: bool = False) -> None:
-        endings = (".jpg", ".jpeg", ".png", ".webp")
-        self.files = sorted(file for file in folder.glob("*/*") if file.suffix.lower() in endings)
-        self.categories = [file.parent.name for file in self.files]
-        self.augment = augment
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.files)
+    def __init__(self, folder: str, augment: bool = False) -> None:
+        self.files, self.augment = sorted(Path(folder).glob("*/*")), augment
+        self.category = np.array([file.parent.name for file in self.files])
+        order, bounds = np.random.default_rng(0).permutation(len(self.files)), np.array([0.6, 0.75])
+        self.training, *self.held_out = np.split(order, (bounds * len(order)).astype(int))
 
     def __getitem__(self, row: int) -> Tensor:
-        """Decode, crop and scale one image; crop and scaling are a single resampling."""
-        scale, across, down, mirrored = 1.0, 0.5, 0.5, False
-        if self.augment:
-            scale, across, down = random.uniform(*SCALES), random.random(), random.random()
-            mirrored = random.random() < 0.5
+        drawn = (random.uniform(*SCALES), random.random(), random.random())
+        scale, across, down = drawn if self.augment else (1.0, 0.5, 0.5)
         image = Image.open(self.files[row]).convert("RGB")
         short = min(image.size)
         side = scale * short * SIZE / STORED_SIDE
         left = (image.width - short) / 2 + across * (short - side)
         top = (image.height - short) / 2 + down * (short - side)
-        box = (left, top, left + side, top + side)
-        image = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box)
-        if mirrored:
+        image = image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+        if self.augment and random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 127.5 - 1
 
-    def parts(self) -> list[list[int]]:
-        """Rows of the training, validation and test images: 60, 15 and 25 %."""
-        order = np.random.default_rng(0).permutation(len(self))
-        bounds = [int(0.6 * len(self)), int(0.75 * len(self))]
-        return [part.tolist() for part in np.split(order, bounds)]
-
-    def balanced_batches(
-        self, rows: Sequence[int], tasks: Sequence[tuple[str, Sequence[str]]], share: int, count: int
-    ) -> Batches:
-        """`count` batches, images (tasks * share, 3, SIZE, SIZE) and labels (tasks * share,): for each task
-        (category, others) half a share of the category, labelled 1, and as many of the others, labelled 0.
-        """
-        of_category: dict[str, list[int]] = {name: [] for name in self.categories}
-        for row in rows:
-            of_category[self.categories[row]].append(row)
-        drawn = (
-            [
-                random.choice(of_category[name])
-                for category, others in tasks
-                for name in [category] * (share // 2) + random.choices(others, k=share // 2)
-            ]
-            for _ in range(count)
-        )
-        labels = torch.tensor(([1] * (share // 2) + [0] * (share // 2)) * len(tasks))
-        for images in DataLoader(self, batch_sampler=drawn, num_workers=WORKERS):
-            yield images, labels
+    def draw(self, pools: list[list[str]], each: int, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training images (pools * each, 3, SIZE, SIZE) of pools of categories, labelled 1 and 0 by turns."""
+        rows = {name: self.training[self.category[self.training] == name] for name in {*self.category}}
+        slots = [pool for pool in pools for _ in range(each)]
+        drawn = ([random.choice(rows[random.choice(pool)]) for pool in slots] for _ in range(count))
+        labels = torch.tensor([1, 0] * (len(pools) // 2)).repeat_interleave(each)
+        return ((images, labels) for images in DataLoader(self, batch_sampler=drawn, num_workers=WORKERS))
 
 
-def train(
-    folder: Path, hide: str, keep: str, iterations: int, warm_up: int = WARM_UP
-) -> tuple[nn.Sequential, float]:
-    """Train an encoder on the training images of a folder.
+def encode(encoder: nn.Sequential, photos: Photos, rows: Iterable[int]) -> Tensor:
+    """Codes (rows, 3, CODE_SIDE, CODE_SIDE), by an encoder without gradients."""
+    loader = DataLoader(photos, ATTACK_BATCH, sampler=rows, num_workers=WORKERS)
+    return torch.cat([rounded(encoder(images)) for images in loader])
 
-    Returns:
-        The averaged encoder in evaluation mode, and seconds an iteration after warm-up.
-    """
-    photos = Photos(folder, augment=True)
-    rows = photos.parts()[0]
-    kept_others = sorted({*photos.categories} - {keep})
-    tasks = [(hide, [name for name in kept_others if name != hide]), (keep, kept_others)]
-    trainer = Trainer(make_encoder(), make_classifier(), make_classifier())
-    count = warm_up + iterations * (CLASSIFIER_STEPS + 1)
-    batches = photos.balanced_batches(rows, tasks, BATCH, count)
-    for _ in range(warm_up):
-        trainer.update_classifiers(*next(batches))
+
+def verify(encoder: nn.Sequential, folder: str, tasks: Sequence[str], iterations: int) -> None:
+    """Attack an encoder without gradients, one task after another, and print balanced test accuracies."""
     start = time.perf_counter()
-    for _ in range(iterations):
-        trainer.train_step(batches)
-    seconds = (time.perf_counter() - start) / iterations
-    population = photos.balanced_batches(rows, tasks, BATCH, POPULATION_BATCHES)
-    set_population_statistics(trainer.average, [images for images, _ in population])
-    return trainer.average, seconds
-
-
-def verify(encoder: nn.Sequential, folder: Path, task: str, iterations: int) -> tuple[float, float]:
-    """Attack a frozen encoder: a fresh classifier learns to tell one category from all others.
-
-    Returns:
-        Balanced test accuracy of the weights with the lowest validation cross-entropy, and seconds an
-        iteration, looks at the validation images included.
-    """
     photos = Photos(folder, augment=True)
-    categories, (rows, *held_out) = photos.categories, photos.parts()
-    # Central crops never change: their codes are made once.
-    (codes, labels), (test_codes, test_labels) = (
-        (encode_folder(encoder, folder, part), torch.tensor([int(categories[row] == task) for row in part]))
-        for part in held_out
-    )
-    others = sorted({*categories} - {task})
-    batches = photos.balanced_batches(rows, [(task, others)], ATTACK_BATCH, iterations)
-    classifier = make_classifier()
-    optimiser = torch.optim.Adam(classifier.parameters(), lr=ATTACK_RATE)
-    lowest, best = float("inf"), classifier.state_dict()
-    start = time.perf_counter()
-    for iteration, (images, classes) in enumerate(batches, start=1):
-        with torch.no_grad():
-            batch_codes = encoder(images)
-        loss = F.cross_entropy(classifier(batch_codes), classes)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if iteration % EVALUATE_EVERY == 0 or iteration == iterations:
-            logits = logits_of(classifier, codes)
-            cross_entropy = float(F.cross_entropy(logits, labels, 1 / labels.bincount(minlength=2)))
-            if cross_entropy < lowest:
-                lowest, best = cross_entropy, copy.deepcopy(classifier.state_dict())
-    seconds = (time.perf_counter() - start) / iterations
-    classifier.load_state_dict(best)
-    right = (logits_of(classifier, test_codes).argmax(1) == test_labels).float()
-    return float(right[test_labels == 0].mean() + right[test_labels == 1].mean()) / 2, seconds
-
-
-@torch.no_grad()
-def logits_of(classifier: nn.Sequential, codes: Tensor) -> Tensor:
-    """Logits (images, 2) in evaluation mode; the classifier is left in training mode."""
-    logits: Tensor = classifier.eval()(codes)
-    classifier.train()
-    return logits
-
-
-@torch.no_grad()
-def encode_folder(encoder: nn.Sequential, folder: Path, rows: Sequence[int] | None = None) -> Tensor:
-    """Codes (images, 3, CODE_SIDE, CODE_SIDE) of the images sorted by name, all or those in `rows`."""
-    photos = Photos(folder)
-    part = Subset(photos, range(len(photos)) if rows is None else rows)
-    loader = DataLoader(part, ENCODE_BATCH, num_workers=WORKERS)
-    return torch.cat([encoder(images) for images in loader])
+    # Central crops never change: their codes are made once, for all tasks.
+    codes, test_codes = (encode(encoder, Photos(folder), rows) for rows in photos.held_out)
+    for task in tasks:
+        labels, test_labels = (torch.tensor(photos.category[rows] == task).long() for rows in photos.held_out)
+        batches = photos.draw([[task], sorted({*photos.category} - {task})], ATTACK_BATCH // 2, iterations)
+        classifier = make_network(CLASSIFIER, CODE_SIDE, HIDDEN_UNITS)
+        optimiser = torch.optim.Adam(classifier.parameters(), ATTACK_RATE)
+        lowest, best = float("inf"), classifier
+        for iteration, (images, classes) in enumerate(batches, start=1):
+            optimiser.zero_grad()
+            F.cross_entropy(classifier.train()(rounded(encoder(images))), classes).backward()
+            optimiser.step()
+            if iteration % EVALUATE_EVERY == 0 or iteration == iterations:
+                with torch.no_grad():
+                    logits = classifier.eval()(codes)
+                cross_entropy = float(F.cross_entropy(logits, labels, 1 / labels.bincount(minlength=2)))
+                if cross_entropy < lowest:
+                    lowest, best = cross_entropy, copy.deepcopy(classifier).requires_grad_(False)
+        right = (best(test_codes).argmax(1) == test_labels).float()
+        accuracy = (right[test_labels == 0].mean() + right[test_labels == 1].mean()) / 2
+        print(f"{task}: test accuracy {accuracy:.3f}")
+    seconds, total = time.perf_counter() - start, len(tasks) * iterations
+    print(f"{len(tasks)} tasks in {seconds:.1f} s, {total / seconds:.2f} iterations a second")
 
 
 def main() -> None:
     """Train, verify or encode, and print the rate."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, names in {"train": ["--hide", "--keep"], "verify": ["--task"], "encode": ["--codes"]}.items():
-        command = verbs.add_parser(verb)
-        command.add_argument("folder", type=Path, help="holds one folder of images for each category")
-        command.add_argument("encoder", type=Path, help="file of the encoder's weights")
-        for name in names:
-            command.add_argument(name, required=True)
-        if verb != "encode":
-            command.add_argument("--iterations", type=int, default=3000)
-        if verb == "train":
-            command.add_argument("--warm-up", type=int, default=WARM_UP)
-    asked = parser.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("verb", choices=("train", "verify", "encode"))
+    for name in ("folder", "encoder", "--hide", "--keep", "--task", "--codes"):
+        parser.add_argument(name)
+    parser.add_argument("--iterations", type=int, default=3000)
+    parser.add_argument("--warm-up", type=int, default=WARM_UP)
+    args = parser.parse_args()
     random.seed(0)
     torch.manual_seed(0)
-    if asked.verb == "train":
-        encoder, seconds = train(asked.folder, asked.hide, asked.keep, asked.iterations, asked.warm_up)
-        torch.save(encoder.state_dict(), asked.encoder)
-        print(f"{1 / seconds:.2f} iterations a second")
+    if args.verb == "train":
+        torch.save(train(args.folder, args.hide, args.keep, args.iterations, args.warm_up), args.encoder)
         return
-    encoder = make_encoder().eval()
-    encoder.load_state_dict(torch.load(asked.encoder))
-    if asked.verb == "verify":
-        accuracy, seconds = verify(encoder, asked.folder, asked.task, asked.iterations)
-        print(f"{1 / seconds:.2f} iterations a second, test accuracy {accuracy:.3f}")
-    else:
-        start = time.perf_counter()
-        codes = encode_folder(encoder, asked.folder)
-        print(f"{len(codes) / (time.perf_counter() - start):.0f} images a second")
-        np.save(asked.codes, codes.numpy())
+    encoder = make_network(ENCODER, SIZE).eval().requires_grad_(False)
+    encoder.load_state_dict(torch.load(args.encoder))
+    if args.verb == "verify":
+        verify(encoder, args.folder, args.task.split(","), args.iterations)
+        return
+    start = time.perf_counter()
+    photos = Photos(args.folder)
+    codes = encode(encoder, photos, range(len(photos.files)))
+    print(f"{len(codes) / (time.perf_counter() - start):.0f} images a second")
+    np.save(args.codes, codes.numpy())
 
 
 if __name__ == "__main__":

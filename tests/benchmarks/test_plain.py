@@ -5,6 +5,7 @@ Both sides are in fp32. What differs is the order of dimensions in memory, and w
 
 import copy
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ SETTINGS = replace(SMALL.training, precision="fp32")
 ENCODER = EncoderSettings(size=8, channels=3, convolutions=(1, 2), widths=(4, 6), code_bits=1)
 CLASSIFIER = ClassifierSettings(convolutions=(1, 1), widths=(4, 6), hidden=8)
 SHARE = 8
+POPULATION_BATCHES = 4
 STEP_EDGE = 1e-5
 # Relative and absolute tolerance.
 LOSS = (1e-6, 1e-6)
@@ -54,18 +56,53 @@ def load_script() -> Any:
 plain = load_script()
 
 
-def rivals() -> tuple[Game, Any]:
-    """The library's game and the rival's trainer, with small networks of the same weights."""
+def rivals() -> tuple[Game, list[nn.Sequential]]:
+    """The library's game and the rival's networks (encoder, hidden, kept): small ones of the same weights."""
     torch.manual_seed(0)
     classifiers = [Classifier(CLASSIFIER, ENCODER.code_shape, 2) for _ in range(2)]
     game = start_game(Encoder(ENCODER), classifiers, 1, SETTINGS)
     game.iteration = 0
-    encoder = plain.make_encoder(((4,), (6, 3)), size=8, bits=1)
-    hidden, kept = (plain.make_classifier(((4,), (6,)), hidden=8, side=4) for _ in range(2))
+    encoder = plain.make_network(((4,), (6, 3)), side=8)
+    hidden, kept = (plain.make_network(((4,), (6,)), side=4, hidden=8) for _ in range(2))
     copy_encoder(game.encoder, encoder)
     copy_classifier(classifiers[0], hidden)
     copy_classifier(classifiers[1], kept)
-    return game, plain.Trainer(encoder, hidden, kept)
+    return game, [encoder, hidden, kept]
+
+
+class Given:
+    """Stands for the photos of training: draws `batch(0)`, `batch(1)` and so on."""
+
+    category = ("bar", "office", "runway")
+
+    def draw(self, pools: list[list[str]], each: int, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        assert pools == [["bar"], ["runway"], ["office"], ["bar", "runway"]]
+        return map(batch, range(count))
+
+
+def trained(
+    networks: list[nn.Sequential], iterations: int, warm_up: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[nn.Sequential, list[Tensor]]:
+    """Train the rival's networks. Returns the average, and the losses (2,) of every update."""
+    average, made, losses = copy.deepcopy(networks[0]), iter(networks), []
+    computed = plain.losses
+
+    def recorded(*arguments: Any, flip: bool) -> list[Tensor]:
+        pair: list[Tensor] = computed(*arguments, flip=flip)
+        losses.append(torch.stack(pair).detach())
+        return pair
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plain, "Photos", lambda folder, augment: Given())
+        patch.setattr(plain, "make_network", lambda *_: next(made))
+        patch.setattr(plain, "losses", recorded)
+        patch.setattr(plain, "POPULATION_BATCHES", POPULATION_BATCHES)
+        average.load_state_dict(plain.train("", "bar", "office", iterations, warm_up))
+    return average.eval(), losses
+
+
+def encoder_side(losses: Tensor) -> Tensor:
+    return losses[0] + SETTINGS.alpha * losses[1]
 
 
 @torch.no_grad()
@@ -129,17 +166,19 @@ def require_close(ours: Iterable[Tensor], theirs: Iterable[Tensor], tolerance: t
 
 
 def test_the_classifiers_losses_and_gradients_are_the_librarys() -> None:
-    game, trainer = rivals()
+    game, networks = rivals()
     require_values_off_edges(game.encoder, range(1))
     losses = update_classifiers(game, for_library(*batch(0)), SETTINGS)
-    require_close([losses], [trainer.update_classifiers(*batch(0))], LOSS)
-    for ours, theirs in zip(game.classifiers, (trainer.hidden, trainer.kept), strict=True):
+    rivals_losses = torch.stack(plain.losses(networks, *batch(0), flip=False))
+    require_close([losses], [rivals_losses], LOSS)
+    rivals_losses.sum().backward()
+    for ours, theirs in zip(game.classifiers, networks[1:], strict=True):
         require_close(gradients(ours), gradients(theirs), GRADIENT)
-    assert all(parameter.grad is None for parameter in trainer.encoder.parameters())
+    assert all(parameter.grad is None for parameter in networks[0].parameters())
 
 
-def test_the_encoders_loss_and_gradients_are_the_librarys() -> None:
-    game, trainer = rivals()
+def test_the_encoders_loss_and_gradients_are_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    game, networks = rivals()
     require_values_off_edges(game.encoder, range(1))
     images, labels = batch(0)
     encoder, classifier = copy.deepcopy(game.encoder), copy.deepcopy(game.classifiers[0])
@@ -147,81 +186,92 @@ def test_the_encoders_loss_and_gradients_are_the_librarys() -> None:
     # The label flip differs from a flip of the true labels on misclassified images alone.
     assert 0 < right.sum() < SHARE
     loss = update_encoder(game, for_library(images, labels), SETTINGS)
-    require_close([loss], [trainer.update_encoder(images, labels)], LOSS)
-    require_close(gradients(game.encoder), gradients(trainer.encoder), GRADIENT)
-    for network in (trainer.hidden, trainer.kept):
+    monkeypatch.setattr(plain, "CLASSIFIER_STEPS", 0)
+    _, losses = trained(networks, 1, 0, monkeypatch)
+    require_close([loss], map(encoder_side, losses), LOSS)
+    require_close(gradients(game.encoder), gradients(networks[0]), GRADIENT)
+    for network in networks[1:]:
         assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_an_iteration_leaves_the_librarys_weights() -> None:
-    game, trainer = rivals()
-    steps = SETTINGS.classifier_steps
-    require_values_off_edges(game.encoder, range(steps + 1))
-    for step in range(steps):
-        update_classifiers(game, for_library(*batch(step)), SETTINGS)
-    loss = update_encoder(game, for_library(*batch(steps)), SETTINGS)
-    before = copy.deepcopy(trainer.encoder)
-    require_close([loss], [trainer.train_step(map(batch, range(steps + 1)))], WEIGHT)
-    pairs = [
-        (game.encoder, trainer.encoder),
-        (game.average, trainer.average),
-        *zip(game.classifiers, (trainer.hidden, trainer.kept), strict=True),
-    ]
+def test_an_iteration_after_warm_up_leaves_the_librarys_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    game, networks = rivals()
+    updates = 1 + SETTINGS.classifier_steps  # of the classifiers, the first one is warm-up
+    require_values_off_edges(game.encoder, range(updates + 1))
+    for number in range(updates):
+        update_classifiers(game, for_library(*batch(number)), SETTINGS)
+    loss = update_encoder(game, for_library(*batch(updates)), SETTINGS)
+    before = copy.deepcopy(networks[0])
+    average, losses = trained(networks, 1, 1, monkeypatch)
+    assert len(losses) == updates + 1
+    require_close([loss], [encoder_side(losses[-1])], WEIGHT)
+    pairs = zip((game.encoder, *game.classifiers, game.average), (*networks, average), strict=True)
     for ours, theirs in pairs:
         require_close(ours.parameters(), theirs.parameters(), WEIGHT)
     moved = [
         float((after - first).detach().abs().max())
-        for after, first in zip(trainer.encoder.parameters(), before.parameters(), strict=True)
+        for after, first in zip(networks[0].parameters(), before.parameters(), strict=True)
     ]
     assert min(moved) > 10 * WEIGHT[1]
 
 
 def test_evaluation_codes_are_the_librarys_with_the_same_population_statistics() -> None:
-    game, trainer = rivals()
+    game, (encoder, *_) = rivals()
     images = [batch(number)[0] for number in range(4)]
     set_population_statistics(game.encoder, lambda: iter(images))
-    copy_encoder(game.encoder, trainer.encoder)
-    trainer.encoder.eval()
+    copy_encoder(game.encoder, encoder)
+    encoder.eval()
     with torch.no_grad():
-        codes, others = game.encoder(images[0]), trainer.encoder(images[0])
-        # Without the rounding, the last layer, nothing is hidden by it.
-        exact, other_exact = torch.tanh(game.encoder.before_tanh(images[0])), trainer.encoder[:-1](images[0])
+        # Before the rounding nothing is hidden by it.
+        exact, other_exact = torch.tanh(game.encoder.before_tanh(images[0])), encoder(images[0])
+        codes, others = game.encoder(images[0]), plain.rounded(other_exact)
     require_close([exact], [other_exact], CODE)
     assert torch.equal(codes, others)
 
 
-def test_population_statistics_are_the_librarys() -> None:
-    game, trainer = rivals()
-    images = [batch(number)[0] for number in range(4)]
+def test_population_statistics_are_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    game, networks = rivals()
+    monkeypatch.setattr(plain, "CLASSIFIER_STEPS", 0)
+    average, _ = trained(networks, 1, 0, monkeypatch)
+    with torch.no_grad():
+        for ours, theirs in zip(tensors(game.encoder, "weight"), tensors(average, "weight"), strict=True):
+            ours.copy_(theirs)
+    # The iteration took batch 0.
+    images = [batch(1 + number)[0] for number in range(POPULATION_BATCHES)]
     set_population_statistics(game.encoder, lambda: iter(images))
-    plain.set_population_statistics(trainer.encoder, images)
     for name in ("mean", "variance"):
         expected = [each.permute(2, 0, 1).flatten() for each in tensors(game.encoder, name)]
-        require_close(expected, tensors(trainer.encoder, name), WEIGHT)
+        require_close(expected, tensors(average, name), WEIGHT)
 
 
 @pytest.mark.parametrize("bits", [1, 3])
 def test_rounded_codes_and_their_gradient_are_the_librarys(bits: int) -> None:
     values = torch.linspace(-0.999, 0.999, 50, requires_grad=True)
-    codes = plain.Rounding(bits)(values)
+    codes = plain.rounded(values, bits)
     assert torch.equal(codes, rounded(values, bits))
     codes.sum().backward()
     assert values.grad is not None and torch.equal(values.grad, torch.ones(50))
 
 
-def test_the_encoders_rate_falls_as_the_librarys() -> None:
-    _, trainer = rivals()
-    for iteration in range(2 * SETTINGS.drop_every + 1):
-        rate = trainer.encoder_optimiser.param_groups[0]["lr"]
-        assert rate == pytest.approx(encoder_rate(SETTINGS, iteration))
-        trainer.encoder_optimiser.step()
-        trainer.schedule.step()
+def test_the_encoders_rate_falls_as_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+
+    class Recorded(torch.optim.Adam):
+        def step(self, closure: Any = None) -> Any:
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    iterations = 2 * SETTINGS.drop_every + 1
+    monkeypatch.setattr(torch.optim, "Adam", Recorded)
+    monkeypatch.setattr(plain, "CLASSIFIER_STEPS", 0)
+    trained(rivals()[1], iterations, 0, monkeypatch)
+    assert rates == pytest.approx([encoder_rate(SETTINGS, iteration) for iteration in range(iterations)])
 
 
 def test_sizes_and_numbers_are_those_of_the_preset() -> None:
-    encoder, library = plain.make_encoder(), Encoder(SMALL.encoder)
-    copy_encoder(library, encoder)
-    copy_classifier(Classifier(SMALL.classifier, SMALL.encoder.code_shape, 2), plain.make_classifier())
+    copy_encoder(Encoder(SMALL.encoder), plain.make_network(plain.ENCODER, plain.SIZE))
+    classifier = plain.make_network(plain.CLASSIFIER, plain.CODE_SIDE, plain.HIDDEN_UNITS)
+    copy_classifier(Classifier(SMALL.classifier, SMALL.encoder.code_shape, 2), classifier)
     training, attack, preprocessing = SMALL.training, SMALL.verification, SMALL.preprocessing
     assert (preprocessing.size, preprocessing.stored_side) == (plain.SIZE, plain.STORED_SIDE)
     assert (preprocessing.scale_low, preprocessing.scale_high) == plain.SCALES
@@ -257,8 +307,10 @@ def test_a_central_crop_is_the_librarys(tmp_path: Path) -> None:
 def test_batches_are_balanced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "WORKERS", 0)
     photos = plain.Photos(write_photos(tmp_path), augment=True)
-    tasks = [("bar", ["runway"]), ("office", ["bar", "runway"])]
-    batches: Iterator[tuple[Tensor, Tensor]] = photos.balanced_batches(range(36), tasks, 4, 2)
+    photos.training = np.arange(36)
+    pools = [["bar"], ["runway"], ["office"], ["bar", "runway"]]
+    batches: list[tuple[Tensor, Tensor]] = list(photos.draw(pools, 2, 2))
+    assert len(batches) == 2
     for images, labels in batches:
         assert images.shape == (8, 3, 64, 64)
         assert images.is_contiguous()
@@ -275,26 +327,21 @@ def test_the_script_trains_verifies_and_encodes(
     folder, encoder, codes = write_photos(tmp_path / "photos"), tmp_path / "plain.pt", tmp_path / "codes.npy"
     for name, value in {"WORKERS": 0, "BATCH": 4, "ATTACK_BATCH": 4, "POPULATION_BATCHES": 2}.items():
         monkeypatch.setattr(plain, name, value)
-    attack = ["--task", "office", "--iterations", "3"]
-    for arguments in (
-        [
-            "train",
-            folder,
-            encoder,
-            "--hide",
-            "bar",
-            "--keep",
-            "office",
-            "--iterations",
-            "2",
-            "--warm-up",
-            "1",
-        ],
-        ["verify", folder, encoder, *attack],
+    for line, printed in (
+        (
+            "train {folder} {encoder} --hide bar --keep office --iterations 2 --warm-up 1",
+            r"\d+\.\d\d iterations a second\n",
+        ),
+        (
+            "verify {folder} {encoder} --task office,runway --iterations 3",
+            r"office: test accuracy [01]\.\d{3}\nrunway: test accuracy [01]\.\d{3}\n"
+            r"2 tasks in \d+\.\d s, \d+\.\d\d iterations a second\n",
+        ),
     ):
-        monkeypatch.setattr(sys, "argv", ["plain.py", *map(str, arguments)])
+        arguments = [word.format(folder=folder, encoder=encoder) for word in line.split()]
+        monkeypatch.setattr(sys, "argv", ["plain.py", *arguments])
         plain.main()
-        assert "iterations a second" in capsys.readouterr().out
+        assert re.fullmatch(printed, capsys.readouterr().out)
     # As a user starts it, with its workers.
     command = ["encode", str(folder), str(encoder), "--codes", str(codes)]
     done = subprocess.run(
