@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from scotoma.data.sampling import BalancedRows, generator
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
+from scotoma.objectives import cross_entropy
 from scotoma.runs.results import Point
 from scotoma.verification.calibration import calibrate
 from scotoma.verification.codes import Codes, StoredViews
@@ -205,3 +207,61 @@ def test_bf16_reads_nearly_the_same_and_keeps_fp32_weights() -> None:
     outcome = attack(found, codes(), LABELS, TASK, SETTINGS, seed=1, bf16=True)
     assert outcome.best.val_accuracy == pytest.approx(attacked().best.val_accuracy, abs=0.05)
     assert {tensor.dtype for tensor in found.state_dict().values()} == {torch.float32}
+
+
+AVERAGED = replace(SETTINGS, schedule="averaged", evaluate_every=40)
+
+
+def test_the_averaged_schedule_has_one_rate_and_looks_sooner_at_first() -> None:
+    outcome = attacked(AVERAGED)
+    looks = [point.iteration for point in outcome.history]
+    assert looks[:9] == [10, 20, 30, 45, 67, 100, 140, 180, 220]
+    assert {point.rate for point in outcome.history} == {1e-2}
+    assert stage(outcome.history, AVERAGED) == "saturated" and outcome.state == "done"
+    assert stage(outcome.history[:-1], AVERAGED) == "first rate"
+    assert outcome.best.val_accuracy > 0.85
+
+
+def test_looks_in_quick_succession_are_no_saturation() -> None:
+    """Patience is counted in iterations: the first looks, so near to each other, cannot exhaust it."""
+    outcome = attack(network(), codes(clean=False), LABELS, TASK, AVERAGED, seed=1)
+    assert outcome.history[-1].iteration >= AVERAGED.patience * AVERAGED.evaluate_every
+
+
+def test_the_averaged_schedule_keeps_the_running_average_behind_a_warm_up() -> None:
+    settings = replace(AVERAGED, max_iterations=30, evaluate_every=30)
+    found = network()
+    outcome = attack(found, codes(), LABELS, TASK, settings, seed=1)
+    assert [point.iteration for point in outcome.history] == [10, 20, 30]
+
+    other, data = network(), codes()
+    rows = BalancedRows(LABELS.training, np.arange(90), TASK)
+    average = [parameter.detach().clone() for parameter in other.parameters()]
+    optimiser = torch.optim.Adam(other.parameters(), lr=0.0)
+    for iteration in range(outcome.best.iteration):
+        random = generator(1, iteration)
+        positions, classes = rows.draw(16, random)
+        optimiser.param_groups[0]["lr"] = 1e-2 * min(1, (iteration + 1) / 20)
+        loss = cross_entropy(other(data.training.draw(positions, random)), torch.from_numpy(classes))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        decay = min(0.97, (iteration + 1) / (iteration + 10))
+        average = [
+            decay * a + (1 - decay) * p.detach() for a, p in zip(average, other.parameters(), strict=True)
+        ]
+    for kept, expected in zip(found.parameters(), average, strict=True):
+        torch.testing.assert_close(kept.detach(), expected, atol=1e-6, rtol=1e-5)
+    assert not any(torch.equal(a, b) for a, b in zip(average, other.parameters(), strict=True))
+
+
+def test_statistics_of_normalisation_are_averaged_with_the_weights() -> None:
+    found = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    seen: list[Tensor] = []
+    found[1].register_forward_hook(lambda norm, inputs, output: seen.append(norm.running_mean.clone()))
+    attack(found, codes(), LABELS, TASK, replace(AVERAGED, max_iterations=10), seed=1)
+    average = torch.zeros(4)
+    for iteration, mean in enumerate(seen[:10]):
+        decay = (iteration + 1) / (iteration + 10)
+        average = decay * average + (1 - decay) * mean
+    torch.testing.assert_close(found[1].running_mean, average)

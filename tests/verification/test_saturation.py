@@ -6,7 +6,7 @@ from scotoma.runs.results import Point
 from scotoma.verification.saturation import saturated, stage
 from scotoma.verification.settings import AttackSettings
 
-SETTINGS = AttackSettings(rate=1e-3, patience=3, rise=0.01)
+SETTINGS = AttackSettings(rate=1e-3, evaluate_every=10, patience=3, rise=0.01)
 
 
 def points(accuracies: list[float], rate: float = 1e-3, cross_entropy: float = 0.6) -> list[Point]:

@@ -1,5 +1,6 @@
 """How is one attribute attacked on one frozen encoder? Section 4.1, 'Verification Protocol'."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +19,15 @@ from scotoma.verification.calibration import Calibration, calibrate
 from scotoma.verification.codes import Codes
 from scotoma.verification.saturation import stage
 from scotoma.verification.settings import AttackSettings
+
+# The schedule 'averaged': iterations over which the rate rises, decay of the running average, iterations
+# before the first look, and what share of those so far each of the next looks waits.
+WARM_UP = 20
+AVERAGE = 0.97
+FIRST_LOOK = 10
+LOOK_GROWTH = 0.5
+
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,43 +66,38 @@ def attack(
     bf16: bool = False,
     watch: Callable[[Point], None] = lambda point: None,
 ) -> Outcome:
-    """Train `network` from scratch until validation saturates, drop the rate, train until it saturates again.
+    """Train `network` from scratch until validation saturates, as `settings.schedule` says.
+
+    'literal': at the given rate, then, from the best weights, at the dropped one. 'averaged': at the given
+    rate alone; what is looked at and kept is a running average of the weights.
 
     Validation figures are those of calibrated logits (see `calibration`). The weights with the lowest
-    validation cross-entropy are kept: the second rate starts from them, and with them and their calibration
-    the test images are looked at, once. An attacker that is still improving when `max_iterations` is
-    reached is 'inconclusive'.
+    validation cross-entropy are kept: with them and their calibration the test images are looked at, once. An
+    attacker that is still improving when `max_iterations` is reached is 'inconclusive'.
 
     Raises:
         ScotomaError: a loss that is not finite.
     """
     student = _Student(network, codes, labels, task, settings, seed, bf16)
-    history: list[Point] = []
-    best: Point | None = None
-    rate = settings.rate
-    student.start_at(rate)
-    while len(history) * settings.evaluate_every < settings.max_iterations:
-        point = student.look(rate, *student.learn(len(history) * settings.evaluate_every))
-        history.append(point)
-        watch(point)
-        if best is None or point.val_cross_entropy < best.val_cross_entropy:
-            best, best_weights, calibration = point, _weights(network), student.calibration
-        now = stage(history, settings)
+    while student.iteration < settings.max_iterations:
+        watch(student.advance())
+        now = stage(student.history, settings)
         if now == "saturated":
             break
-        if now == "second rate" and rate == settings.rate:
-            rate *= settings.drop
-            network.load_state_dict(best_weights)
-            student.start_at(rate)
-    assert best is not None  # max_iterations is at least 1
-    network.load_state_dict(best_weights)
-    done = stage(history, settings) == "saturated"
-    test_logits = calibration(logits_of(network, codes.test, bf16=bf16))
-    return Outcome(tuple(history), "done" if done else "inconclusive", best, test_logits)
+        if now == "second rate" and student.rate == settings.rate:
+            student.go_on_at(settings.rate * settings.drop)
+    network.load_state_dict(student.best_weights)
+    done = stage(student.history, settings) == "saturated"
+    test_logits = student.calibration(logits_of(network, codes.test, bf16=bf16))
+    return Outcome(tuple(student.history), "done" if done else "inconclusive", student.best, test_logits)
 
 
 class _Student:
-    """The attacker between two looks at the validation images."""
+    """An attacker in training: its history, and its best weights so far."""
+
+    best: Point
+    best_weights: Weights
+    calibration: Calibration
 
     def __init__(
         self,
@@ -108,23 +113,47 @@ class _Student:
         self.rows = BalancedRows(labels.training, np.arange(len(labels.training)), task)
         self.val_classes = torch.from_numpy(task.classes_of(labels.validation))
         self.val_weights = torch.from_numpy(image_weights(task, labels.validation))
-        self.calibration = Calibration(1.0, torch.zeros(task.classes))
-        network.train()
+        self.history: list[Point] = []
+        self.iteration = 0
+        self._start_at(settings.rate)
 
-    def start_at(self, rate: float) -> None:
+    def go_on_at(self, rate: float) -> None:
+        """From the best weights, at another rate."""
+        self.network.load_state_dict(self.best_weights)
+        self._start_at(rate)
+
+    def advance(self) -> Point:
+        """Some updates and a look at the validation images."""
+        left = self.settings.max_iterations - self.iteration
+        train_cross_entropy = self._learn(min(self._updates_to_a_look(), left))
+        point = self._look(train_cross_entropy)
+        self.history.append(point)
+        return point
+
+    def _updates_to_a_look(self) -> int:
+        every = self.settings.evaluate_every
+        if self.settings.schedule == "literal":
+            return every
+        # A quick learner is at its best before the first regular look.
+        return min(every, max(FIRST_LOOK, int(LOOK_GROWTH * self.iteration)))
+
+    def _start_at(self, rate: float) -> None:
         """A new optimiser: moments of another rate, and of other weights, are forgotten."""
+        self.rate = rate
+        self.network.train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
+        averaged = self.settings.schedule == "averaged"
+        # What is looked at and kept: the network itself, or the average of what it was lately.
+        self.looked_at = copy.deepcopy(self.network).requires_grad_(False) if averaged else self.network
 
-    def learn(self, first: int) -> tuple[int, float]:
-        """`evaluate_every` updates from iteration `first` on: iterations so far, and mean training
-        cross-entropy.
+    def _learn(self, updates: int) -> float:
+        """So many updates; returns their mean training cross-entropy.
 
         Batch t is a pure function of (seed, t).
         """
         total = torch.zeros(())
-        last = min(first + self.settings.evaluate_every, self.settings.max_iterations)
-        for number in range(first, last):
-            random = generator(self.seed, number)
+        for _ in range(updates):
+            random = generator(self.seed, self.iteration)
             positions, classes = self.rows.draw(self.settings.batch, random)
             batch = self.codes.training.draw(positions, random)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
@@ -132,26 +161,52 @@ class _Student:
             loss = cross_entropy(logits, torch.from_numpy(classes))
             self.optimiser.zero_grad()
             loss.backward()
+            if self.settings.schedule == "averaged":
+                self._warm_up()
             self.optimiser.step()
+            self.iteration += 1
+            if self.settings.schedule == "averaged":
+                self._update_average()
             total += loss.detach()
-        return last, float(total) / (last - first)
+        return float(total) / updates
 
-    def look(self, rate: float, iteration: int, train_cross_entropy: float) -> Point:
+    def _warm_up(self) -> None:
+        # Adam's first steps are as long as its rate allows, in whatever direction the first batches point.
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * min(1.0, (self.iteration + 1) / WARM_UP)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """average = a average + (1 - a) weights, statistics of normalisation included.
+
+        The decay a rises to its value, so that the random first weights are forgotten.
+        """
+        decay = min(AVERAGE, self.iteration / (self.iteration + 9))
+        for average, now in zip(
+            self.looked_at.state_dict().values(), self.network.state_dict().values(), strict=True
+        ):
+            if average.dtype.is_floating_point:
+                average.lerp_(now, 1 - decay)
+
+    def _look(self, train_cross_entropy: float) -> Point:
         """The figures on the validation images, calibrated on them."""
-        logits = logits_of(self.network, self.codes.validation, bf16=self.bf16)
+        logits = logits_of(self.looked_at, self.codes.validation, bf16=self.bf16)
         truth = self.val_classes, self.val_weights
         if not (math.isfinite(train_cross_entropy) and bool(logits.isfinite().all())):
             raise _Diverged(
-                f"The attack became unstable before iteration {iteration}: its loss is not a finite number. "
-                "Lower the attackers' 'rate' ('image_rate' on original images) in [verification]."
+                f"The attack became unstable before iteration {self.iteration}: its loss is not a finite "
+                "number. Lower the attackers' 'rate' ('image_rate' on original images) in [verification]."
             )
-        self.calibration = calibrate(logits, *truth)
-        figures = (self.calibration(logits), *truth)
+        calibration = calibrate(logits, *truth)
+        figures = (calibration(logits), *truth)
         val_cross_entropy, val_accuracy = balanced_cross_entropy(*figures), balanced_accuracy(*figures)
-        return Point(iteration, rate, train_cross_entropy, val_cross_entropy, val_accuracy)
+        point = Point(self.iteration, self.rate, train_cross_entropy, val_cross_entropy, val_accuracy)
+        if not self.history or val_cross_entropy < self.best.val_cross_entropy:
+            self.best, self.best_weights, self.calibration = point, _weights(self.looked_at), calibration
+        return point
 
 
-def _weights(network: nn.Module) -> dict[str, Tensor]:
+def _weights(network: nn.Module) -> Weights:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 

@@ -141,12 +141,16 @@ class Suite:
             subject.attacker, plan.encoder, plan.classifier, codes.shape, task.classes, seed
         )
 
+        seen = 0
+
         def watch(point: Point) -> None:
+            nonlocal seen
             if self._stop.is_set():
                 raise KeyboardInterrupt
             with self._progress_lock:
                 figure = f"{subject.name} {task} {100 * point.val_accuracy:.1f}%"
-                self.progress.advance(settings.evaluate_every, now=figure)
+                self.progress.advance(point.iteration - seen, now=figure)
+            seen = point.iteration
 
         try:
             outcome = attack(
@@ -158,8 +162,7 @@ class Suite:
             cell = self.cell_folder.found(subject, task, settings, outcome, started)
             logits = outcome.test_logits
         with self._progress_lock:
-            left = settings.max_iterations - cell.iterations
-            self.progress.advance(max(left, 0))
+            self.progress.advance(settings.max_iterations - seen)
         self.cell_folder.write(subject, task, cell, logits)
         return cell
 
