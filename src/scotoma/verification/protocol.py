@@ -21,11 +21,10 @@ from scotoma.verification.saturation import stage
 from scotoma.verification.settings import AttackSettings
 
 # The schedule 'averaged': iterations over which the rate rises, decay of the running average, iterations
-# before the first look, and what share of those so far each of the next looks waits.
+# before the first look.
 WARM_UP = 20
-AVERAGE = 0.97
-FIRST_LOOK = 10
-LOOK_GROWTH = 0.5
+AVERAGE = 0.99
+FIRST_LOOK = 16
 
 Weights = dict[str, Tensor]
 
@@ -134,8 +133,9 @@ class _Student:
         every = self.settings.evaluate_every
         if self.settings.schedule == "literal":
             return every
-        # A quick learner is at its best before the first regular look.
-        return min(every, max(FIRST_LOOK, int(LOOK_GROWTH * self.iteration)))
+        # A quick learner is at its best before the first regular look: each of the first comes at twice the
+        # iterations of the one before.
+        return min(every, max(FIRST_LOOK, self.iteration))
 
     def _start_at(self, rate: float) -> None:
         """A new optimiser: moments of another rate, and of other weights, are forgotten."""
