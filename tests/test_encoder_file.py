@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from scotoma.data.splits import Fractions
-from scotoma.encoder_file import Card, FrozenEncoder, SplitRecipe, load_encoder, save_encoder
+from scotoma.encoder_file import Card, FrozenEncoder, SplitRecipe, encode_pixels, load_encoder, save_encoder
 from scotoma.errors import InputError
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
@@ -85,6 +85,25 @@ def test_codes_do_not_depend_on_what_is_encoded_beside(path: Path) -> None:
     one_by_one = torch.cat([frozen.encode(images[row : row + 1]) for row in range(0, 300, 37)])
     torch.testing.assert_close(one_by_one, together[::37], atol=1e-5, rtol=0)
     assert torch.equal(frozen.encode(images), together)
+
+
+def test_some_rows_are_encoded_without_the_others(path: Path) -> None:
+    frozen, images = load_encoder(path), pixels(300)
+    rows = np.arange(290, 0, -7)
+    some = encode_pixels(frozen.network, frozen.card.preprocessing, images, rows)
+    assert torch.equal(some, frozen.encode(images[rows]))
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(7 * 64, [7, 7, 6]), (63, [1] * 20), (10**6, [12, 8])])
+def test_few_pixels_go_through_the_network_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, most: int, sizes: list[int]
+) -> None:
+    monkeypatch.setattr("scotoma.encoder_file.ENCODE_PIXELS", most)
+    monkeypatch.setattr("scotoma.encoder_file.ENCODE_BATCH", 12)
+    frozen, seen = load_encoder(path), []
+    frozen.network.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    assert frozen.encode(pixels(20)).shape == (20, 3, 4, 4)
+    assert seen == sizes
 
 
 def test_codes_can_be_trained_on(path: Path) -> None:

@@ -27,6 +27,9 @@ from scotoma.runs.settings import build, to_dict
 FORMAT = "scotoma-encoder"
 VERSION = 1
 ENCODE_BATCH = 128
+# At most so many pixels go through a network at once (32 images of 64 x 64): more are hardly faster on a
+# core, and each of many threads holds what its own take between the layers.
+ENCODE_PIXELS = 32 * 64**2
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,38 @@ class FrozenEncoder:
         return encode_pixels(self.network, self.card.preprocessing, pixels)
 
 
-def encode_pixels(network: nn.Module, preprocessing: Preprocessing, pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """Encode stored images (images, side, side, channels) by any frozen network, some at a time."""
-    with torch.inference_mode():
-        codes = [
-            network(centre_crop(pixels[start : start + ENCODE_BATCH], preprocessing)).contiguous()
-            for start in range(0, max(len(pixels), 1), ENCODE_BATCH)
-        ]
-    # Left without this, inference tensors could not be used in anybody's training.
-    return torch.cat(codes).clone()
+def encode_pixels(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    pixels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.int64] | None = None,
+) -> Tensor:
+    """Encode stored images (images, side, side, channels) by any frozen network, some at a time.
+
+    Args:
+        network: in evaluation mode.
+        preprocessing: how images were stored.
+        pixels: may be mapped into memory from a file of any size.
+        rows: which images; default: all. No copy of all of them is made.
+
+    Returns:
+        Codes (rows, code channels, height, width), fp32.
+
+    Raises:
+        InputError: pixels of another shape or type.
+    """
+    count = len(pixels) if rows is None else len(rows)
+    step = min(max(ENCODE_PIXELS // preprocessing.size**2, 1), ENCODE_BATCH)
+    codes = torch.empty(0)
+    for start in range(0, max(count, 1), step):
+        part = slice(start, start + step)
+        with torch.inference_mode():
+            some = network(centre_crop(pixels[part if rows is None else rows[part]], preprocessing))
+        if start == 0:
+            # Made outside inference mode: else codes could not be used in anybody's training.
+            codes = torch.empty(count, *some.shape[1:])
+        codes[part] = some
+    return codes
 
 
 def save_encoder(path: Path, network: Encoder, card: Card) -> None:

@@ -1,12 +1,14 @@
 import csv
 import io
 import os
+import threading
 import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import scotoma
@@ -51,8 +53,8 @@ def test_codes_come_in_the_order_of_the_sorted_images(
 def test_the_file_holds_codes_and_nothing_else(encoder: Path, places: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one.npz", tmp_path / "other.npz"
     assert encode(encoder, places, one) == 0
-    for path in list_photos(places)[:3]:
-        os.utime(path, (time.time() - 1e6,) * 2)
+    for name in list_photos(places)[1][:3]:
+        os.utime(places / name, (time.time() - 1e6,) * 2)
     assert encode(encoder, places, other) == 0
     assert one.read_bytes() == other.read_bytes()
     with zipfile.ZipFile(one) as archive:
@@ -68,9 +70,7 @@ def test_the_join_is_written_apart(encoder: Path, places: Path, tmp_path: Path) 
     assert encode(encoder, places, tmp_path / "codes.npz", "--ids", str(ids)) == 0
     rows = list(csv.reader(io.StringIO(ids.read_text())))
     assert rows[0] == ["row", "file"]
-    assert rows[1:] == [
-        [str(row), path.relative_to(places).as_posix()] for row, path in enumerate(list_photos(places))
-    ]
+    assert rows[1:] == [[str(row), name] for row, name in enumerate(list_photos(places)[1])]
     alone = tmp_path / "one.npz"
     assert encode(encoder, places / "bar" / "07.png", alone) == 0
     row = rows.index(["37", "bar/07.png"]) - 1
@@ -99,21 +99,76 @@ def test_other_numbers_of_channels_stand_side_by_side() -> None:
     assert (picture.getpixel((127, 5)), picture.getpixel((128, 5))) == (0, 255)
 
 
+class Watched:
+    """Notes how `FrozenEncoder.encode` is called, and what with."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[int] = []
+        self.threads: set[tuple[str, int]] = set()
+        encode_whole = scotoma.FrozenEncoder.encode
+
+        def encode(frozen: scotoma.FrozenEncoder, pixels: np.ndarray) -> object:
+            self.sizes.append(len(pixels))
+            self.threads.add((threading.current_thread().name, torch.get_num_threads()))
+            return encode_whole(frozen, pixels)
+
+        monkeypatch.setattr("scotoma.encoder_file.ENCODE_BATCH", 50)
+        monkeypatch.setattr(scotoma.FrozenEncoder, "encode", encode)
+
+
+def no_key(_: object) -> str:
+    raise AssertionError("nobody needs the key of an image that is encoded")
+
+
 def test_images_pass_through_some_at_a_time(
     encoder: Path, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = []
-
-    def watched(self: scotoma.FrozenEncoder, pixels: np.ndarray) -> object:
-        sizes.append(len(pixels))
-        return encode_whole(self, pixels)
-
-    encode_whole = scotoma.FrozenEncoder.encode
-    monkeypatch.setattr("scotoma.encoder_file.ENCODE_BATCH", 50)
-    monkeypatch.setattr(scotoma.FrozenEncoder, "encode", watched)
+    frozen = scotoma.load_encoder(encoder)
+    pixels = scotoma.open_images(places, frozen).pixels
+    one_thread = [frozen.encode(pixels[start : start + 50]).numpy() for start in (0, 50, 100)]
+    watched = Watched(monkeypatch)
+    monkeypatch.setattr("scotoma.data.decoding.pixel_key", no_key)
+    monkeypatch.setattr("scotoma.data.cache.pixel_key", no_key)
     assert encode(encoder, places, tmp_path / "codes.npz") == 0
-    assert sizes == [50, 50, 20]
-    assert len(codes_in(tmp_path / "codes.npz")) == 120
+    assert watched.sizes == [50, 50, 20]
+    assert (codes_in(tmp_path / "codes.npz") == np.concatenate(one_thread)).all()
+
+
+@pytest.mark.parametrize("of_files", [True, False])
+def test_every_thread_computes_in_itself_alone(
+    of_files: bool, encoder: Path, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(monkeypatch)
+    shrink_embedded_set(monkeypatch, every=100)
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    torch.set_num_threads(2)  # as the environment makes it when a process starts
+    try:
+        source = places if of_files else "fashion-mnist"
+        assert encode(encoder, source, tmp_path / "codes.npz") == 0
+        assert watched.threads <= {("scotoma-images_0", 1), ("scotoma-images_1", 1)}
+        assert sorted(watched.sizes) == ([20, 50, 50] if of_files else [50] * 4)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_stop_ends_the_threads_and_leaves_nothing_behind(
+    encoder: Path,
+    places: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(code: np.ndarray) -> Image.Image:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scotoma.cli.release.picture", stop)
+    more = ["--pictures", str(tmp_path / "pictures")]
+    assert encode(encoder, places, tmp_path / "codes.npz", *more) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "Stopped."
+    assert not any(each.name.startswith("scotoma-images") for each in threading.enumerate())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_embedded_set_is_encoded_by_its_name(

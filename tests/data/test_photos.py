@@ -1,13 +1,13 @@
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scotoma.data.decoding import decode_image, fit_square, pixel_key
-from scotoma.data.photos import fit_files, in_threads, list_photos
+from scotoma.data.decoding import decode_image
+from scotoma.data.photos import Workers, decode_files, in_threads, list_photos
 from scotoma.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -34,18 +34,38 @@ def test_photos_are_listed_sorted_below_all_folders(photos: Path) -> None:
     (photos / ".hidden").mkdir()
     for name in (".hidden/x.jpg", "cats/.x.jpg", "cats/notes.txt"):
         (photos / name).write_bytes(b"")
-    names = [path.relative_to(photos).as_posix() for path in list_photos(photos)]
+    (photos / "cats/folder.png").mkdir()
+    (photos / "cats/lost.png").symlink_to("nowhere")
+    (photos / "round").symlink_to(photos)
     files = ("0.jpg", "1.JPEG", "2.png", "3.webp")
-    assert names == [f"{folder}/{file}" for folder in ("a/arena/hockey", "cats", "dogs") for file in files]
+    assert list_photos(photos) == (
+        photos,
+        [f"{folder}/{file}" for folder in ("a/arena/hockey", "cats", "dogs") for file in files],
+    )
+
+
+def test_paths_are_sorted_as_texts(tmp_path: Path) -> None:
+    for name in ("a/b.png", "a-c/b.png", "a.png", "B.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert list_photos(tmp_path)[1] == ["B.png", "a-c/b.png", "a.png", "a/b.png"]
+
+
+def test_what_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(b"")
+    (tmp_path / "1.png").symlink_to("1.png")
+    with pytest.raises(InputError) as error:
+        list_photos(tmp_path)
+    assert str(error.value) == f"{tmp_path}/1.png cannot be read: Too many levels of symbolic links."
 
 
 def test_a_single_file_is_listed(photos: Path) -> None:
-    assert list_photos(photos / "cats/1.JPEG") == [photos / "cats/1.JPEG"]
+    assert list_photos(photos / "cats/1.JPEG") == (photos / "cats", ["1.JPEG"])
 
 
 def test_a_folder_below_a_hidden_one_may_be_named(photos: Path) -> None:
     hidden = photos.rename(photos.with_name(".photos"))
-    assert len(list_photos(hidden)) == 12
+    assert len(list_photos(hidden)[1]) == 12
 
 
 def test_nothing_to_list(tmp_path: Path, photos: Path) -> None:
@@ -63,38 +83,63 @@ def test_nothing_to_list(tmp_path: Path, photos: Path) -> None:
         assert str(error.value) == message
 
 
-def test_files_are_fitted_in_their_order(photos: Path) -> None:
-    files = list_photos(photos)
+def mean_of(image: Pixels) -> float:
+    return float(image.mean())
+
+
+def test_files_are_decoded_in_their_order(photos: Path) -> None:
+    root, names = list_photos(photos)
     progress = Recorded()
-    chunks = list(fit_files(files, 8, 3, progress, chunk=5))
-    assert [len(pixels) for pixels, _ in chunks] == [5, 5, 2]
-    images = [decode_image(file) for file in files]
-    assert (
-        np.concatenate([pixels for pixels, _ in chunks]) == [fit_square(one, 8, 3) for one in images]
-    ).all()
-    assert [key for _, keys in chunks for key in keys] == [pixel_key(one) for one in images]
+    chunks = list(decode_files(root, names, mean_of, tuple, progress, Workers(chunk=5)))
+    means = [mean_of(decode_image(photos / name)) for name in names]
+    assert chunks == [tuple(means[:5]), tuple(means[5:10]), tuple(means[10:])]
+    assert len(set(means)) == 12
     assert (progress.told, progress.done) == ([("decoding images", 12), "stop"], 12)
+
+
+def test_all_is_done_in_threads_that_were_prepared(photos: Path) -> None:
+    local = threading.local()
+    prepared: list[int] = []
+
+    def prepare() -> None:
+        local.ready = True
+        prepared.append(threading.get_ident())
+
+    def where(_: object = None) -> tuple[int, bool]:
+        return threading.get_ident(), local.ready
+
+    def together(images: list[tuple[int, bool]]) -> set[tuple[int, bool]]:
+        return {where(), *images}
+
+    workers = Workers(threads=2, chunk=3, prepare=prepare)
+    root, names = list_photos(photos)
+    made = [*decode_files(root, names, where, together, workers=workers)]
+    # A set of one: every image of a chunk and the chunk itself were in one thread.
+    assert [len(chunk) for chunk in made] == [1] * 4
+    assert {thread for chunk in made for thread, _ in chunk} <= set(prepared)
+    assert threading.get_ident() not in prepared and 1 <= len(prepared) <= 2
 
 
 def test_all_unreadable_files_are_told_of_at_once(photos: Path) -> None:
     (photos / "cats/0.jpg").write_bytes(b"")
     (photos / "dogs/2.png").write_bytes(b"text")
     progress = Recorded()
+    made: list[object] = []
     with pytest.raises(InputError) as error:
-        list(fit_files(list_photos(photos), 8, 3, progress, chunk=2))
+        made += decode_files(*list_photos(photos), mean_of, len, progress, Workers(chunk=2))
     assert str(error.value) == (
         "2 of 12 images cannot be read:\n"
-        f"  {photos}/cats/0.jpg: the file is empty\n"
-        f"  {photos}/dogs/2.png: neither JPEG, PNG nor WebP, or damaged from the start\n"
+        "  cats/0.jpg: the file is empty\n"
+        "  dogs/2.png: neither JPEG, PNG nor WebP, or damaged from the start\n"
         "Repair them, or move them out of the folder: images are never left out silently."
     )
     assert progress.told[-1] == "stop"
 
 
 def test_of_many_unreadable_files_twenty_are_shown(tmp_path: Path) -> None:
-    files = [tmp_path / f"{number:02}.jpg" for number in range(25)]
+    names = [f"{number:02}.jpg" for number in range(25)]
     with pytest.raises(InputError) as error:
-        list(fit_files(files, 8, 3, names=[file.name for file in files]))
+        list(decode_files(tmp_path, names, mean_of, len))
     lines = str(error.value).splitlines()
     assert lines[0] == "25 of 25 images cannot be read:"
     assert lines[20:22] == ["  19.jpg: No such file or directory", "  and 5 more"]
@@ -102,30 +147,30 @@ def test_of_many_unreadable_files_twenty_are_shown(tmp_path: Path) -> None:
 
 def test_threads_keep_the_order_and_stay_near_the_reader() -> None:
     begun: list[int] = []
-    lock = threading.Lock()
 
-    def work(number: int) -> int:
-        with lock:
-            begun.append(number)
-        return number * number
+    def work(numbers: range) -> list[int]:
+        begun.append(numbers.start)
+        return [number * number for number in numbers]
 
-    results = in_threads(work, 10_000, "squaring", chunk=10)
-    first = next(results)
-    assert first == [number * number for number in range(10)]
+    results = in_threads(work, 10_000, "squaring", workers=Workers(threads=2, chunk=10))
+    assert next(results) == [number * number for number in range(10)]
+    time.sleep(0.05)  # time enough for all thousand, were they not held back
+    # Five ahead of the reader, at most.
+    assert len(begun) <= 6
     results.close()  # type: ignore[attr-defined]  # a generator
-    assert len(begun) < 10_000
-    assert [one for several in in_threads(work, 95, "squaring", chunk=10) for one in several][-1] == 94 * 94
+    last = list(in_threads(work, 95, "squaring", workers=Workers(chunk=10)))[-1]
+    assert last == [number * number for number in range(90, 95)]
 
 
 def test_an_error_in_a_thread_reaches_the_reader() -> None:
-    def work(number: int) -> int:
-        return 1 // (number - 30)
+    def work(numbers: range) -> list[int]:
+        return [1 // (number - 30) for number in numbers]
 
     progress = Recorded()
     with pytest.raises(ZeroDivisionError):
-        list(in_threads(work, 100, "dividing", progress, chunk=10))
+        list(in_threads(work, 100, "dividing", progress, Workers(chunk=10)))
     assert progress.told[-1] == "stop"
 
 
-def test_no_files_give_nothing(picture: Callable[..., Pixels]) -> None:
-    assert list(fit_files([], 8, 3)) == []
+def test_no_files_give_nothing(tmp_path: Path) -> None:
+    assert list(decode_files(tmp_path, [], mean_of, len)) == []

@@ -73,6 +73,26 @@ def test_evaluation_mode_uses_the_buffers_in_value_and_gradient(memory: torch.me
         torch.testing.assert_close(x.grad[:, c, i, j], direction[:, c, i, j] * scale)
 
 
+@pytest.mark.parametrize("memory", FORMATS)
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_inference_writes_the_same_values_over_its_input(
+    memory: torch.memory_format, with_bias: bool
+) -> None:
+    norm = LocationNorm(3, 4, 5, eps=EPS, bias=with_bias).eval()
+    norm.mean.copy_(torch.randn(4, 5, 3))
+    norm.variance.copy_(torch.rand(4, 5, 3) + 0.2)
+    x = activations().contiguous(memory_format=memory)
+    with torch.no_grad():
+        if norm.bias is not None:
+            norm.bias.copy_(torch.tensor([0.5, -1.0, 2.0]))
+        expected = norm(x)
+    assert not torch.equal(x, expected)
+    with torch.inference_mode():
+        y = norm(x)
+    torch.testing.assert_close(y, expected, atol=1e-6, rtol=1e-6)
+    assert y is x
+
+
 def test_evaluation_of_an_image_does_not_depend_on_its_batch() -> None:
     norm = LocationNorm(3, 4, 5).eval()
     x = activations()

@@ -1,12 +1,18 @@
+from pathlib import Path
+from threading import Lock
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import centre_crop
 from scotoma.data.splits import split
+from scotoma.errors import ScotomaError
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.progress import Silent
+from scotoma.verification import codes as codes_module
 from scotoma.verification.codes import Codes, FreshViews, StoredViews, encode_table
 from tests.examples import ENCODER, PREPROCESSING, image_table
 
@@ -27,19 +33,28 @@ class Counted(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.images = 0
+        self.lock = Lock()
 
     def forward(self, images: Tensor) -> Tensor:
-        self.images += len(images)
+        with self.lock:
+            self.images += len(images)
         return images[:, :, ::2, ::2]
 
 
-def encoded(views: int, seed: int = 1, network: nn.Module | None = None) -> Codes:
-    return encode_table(network or encoder(), PREPROCESSING, TABLE, PARTS, views, seed, Silent())
+def encoded(
+    views: int,
+    seed: int = 1,
+    network: nn.Module | None = None,
+    shape: tuple[int, int, int] = ENCODER.code_shape,
+    folder: Path = Path(),
+) -> Codes:
+    network = network or encoder()
+    return encode_table(network, shape, PREPROCESSING, TABLE, PARTS, views, seed, Silent(), folder)
 
 
 def test_each_image_is_encoded_once_a_view_and_the_others_once() -> None:
     network = Counted()
-    codes = encoded(3, network=network)
+    codes = encoded(3, network=network, shape=(1, 4, 4))
     assert isinstance(codes.training, StoredViews)
     assert codes.training.views.shape == (3, len(PARTS.training), 1, 4, 4)
     assert network.images == 3 * len(PARTS.training) + len(PARTS.validation) + len(PARTS.test)
@@ -87,3 +102,50 @@ def test_fresh_views_are_new_each_time_and_encoded() -> None:
     assert not torch.equal(first, second) and not torch.equal(first[0], first[1])
     again = codes.training.draw(np.array([4, 4]), np.random.default_rng(0))
     assert torch.equal(first, again)
+
+
+def test_codes_beyond_the_memory_lie_in_a_file_without_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = encoded(2)
+    monkeypatch.setattr(codes_module, "IN_MEMORY", 100)
+    mapped = encoded(2, folder=tmp_path)
+    assert isinstance(in_memory.training, StoredViews) and isinstance(mapped.training, StoredViews)
+    assert torch.equal(mapped.training.views, in_memory.training.views)
+    assert torch.equal(mapped.validation, in_memory.validation)
+    assert torch.equal(mapped.test, in_memory.test)
+    positions, random = np.arange(5), np.random.default_rng
+    drawn = [codes.training.draw(positions, random(0)) for codes in (mapped, in_memory)]
+    assert torch.equal(*drawn)
+    assert list(tmp_path.iterdir()) == []
+    maps = Path("/proc/self/maps").read_text()
+    assert str(tmp_path) in maps
+
+
+def test_a_full_disk_is_told_before_anything_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(codes_module, "IN_MEMORY", 100)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    network = Counted()
+    with pytest.raises(ScotomaError) as error:
+        encoded(2, network=network, shape=(1, 4, 4), folder=tmp_path)
+    assert str(error.value) == (
+        f"The attackers' codes need 0.0 GiB in {tmp_path}: No space left on device. Make room, choose "
+        "another folder, or lower 'views' in [verification]."
+    )
+    assert network.images == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_codes_do_not_depend_on_the_number_of_threads() -> None:
+    threads = torch.get_num_threads()
+    one = encoded(1).training
+    torch.set_num_threads(threads + 1)
+    two = encoded(1).training
+    assert torch.get_num_threads() == threads + 1
+    torch.set_num_threads(threads)
+    assert isinstance(one, StoredViews) and isinstance(two, StoredViews)
+    assert torch.equal(one.views, two.views)

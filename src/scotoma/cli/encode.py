@@ -1,8 +1,9 @@
 """The verb `encode`: how are images released in encoded form, with nothing else beside them?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,8 @@ from scotoma.errors import InputError
 from scotoma.runs.run_folder import MARKER
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from scotoma.cli.release import Codes
+    from scotoma.data.decoding import Pixels
     from scotoma.encoder_file import FrozenEncoder
 
 
@@ -71,9 +71,7 @@ def encode(
     from scotoma.encoder_file import load_encoder
 
     frozen = load_encoder(options.encoder)
-    use_cores()
-    sources = _sources(options.images, frozen)
-    shape = _write(options, frozen, sources)
+    shape = _write(options, frozen, *_encoded(options.images, frozen, use_cores()))
     print(f"Codes: {options.out} (codes: {' x '.join(map(str, shape))}, float32)")
     if options.ids is not None:
         print(f"Which row is which image: {options.ids}. Keep it to yourself.")
@@ -114,65 +112,67 @@ def _check_pictures(folder: Path, overwrite: bool) -> Iterator[str]:
             yield f"{folder} exists already: choose another, or give --overwrite to replace it."
 
 
-@dataclass(frozen=True)
-class _Sources:
-    """Images to encode: their names, and what yields their pixels in the same order, some at a time."""
+def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Sequence[str], Iterator["Codes"]]:
+    """Names of the images, and their codes in the same order, some at a time, made as they are asked for.
 
-    names: list[str]
-    pixels: Callable[[], Iterator["npt.NDArray[np.uint8]"]]
-
-
-def _sources(images: str, encoder: "FrozenEncoder") -> _Sources:
+    Each of the threads takes images from the file to the code, and computes in itself alone.
+    """
     import numpy as np
+    import torch
 
     from scotoma.data.cache import read_arrays
     from scotoma.data.catalogue import find_images
     from scotoma.data.decoding import fit_square
     from scotoma.data.fashion import FASHION, is_idx_folder
-    from scotoma.data.photos import fit_files, list_photos
+    from scotoma.data.photos import Workers, decode_files, in_threads, list_photos
     from scotoma.encoder_file import ENCODE_BATCH
 
     stored = encoder.card.preprocessing
-    side, channels = stored.stored_side, stored.channels
+    # More computing threads than cores would fight for them.
+    workers = Workers(threads, ENCODE_BATCH, partial(torch.set_num_threads, 1))
+
+    def fit(image: "Pixels") -> "Pixels":
+        return fit_square(image, stored.stored_side, stored.channels)
+
+    def encoded(fitted: Iterable["Pixels"]) -> "Codes":
+        return encoder.encode(np.stack(list(fitted))).numpy()
+
     if images == FASHION or is_idx_folder(Path(images)):
-        arrays = read_arrays(find_images(images))[0]
-
-        def of_arrays() -> "Iterator[npt.NDArray[np.uint8]]":
-            for start in range(0, len(arrays), ENCODE_BATCH):
-                some = arrays[start : start + ENCODE_BATCH, :, :, None]
-                yield np.stack([fit_square(image, side, channels) for image in some])
-
-        return _Sources([f"image {row}" for row in range(len(arrays))], of_arrays)
-    root = Path(images)
-    files = list_photos(root)
-    names = [(file.relative_to(root) if root.is_dir() else Path(file.name)).as_posix() for file in files]
-
-    def of_files() -> "Iterator[npt.NDArray[np.uint8]]":
-        for pixels, _ in fit_files(files, side, channels, names=names, chunk=ENCODE_BATCH):
-            yield pixels
-
-    return _Sources(names, of_files)
+        arrays = read_arrays(find_images(images))[0][..., None]
+        names: Sequence[str] = [f"image {row}" for row in range(len(arrays))]
+        return names, in_threads(
+            lambda rows: encoded(map(fit, arrays[rows.start : rows.stop])),
+            len(arrays),
+            "encoding images",
+            workers=workers,
+        )
+    folder, names = list_photos(Path(images))
+    return names, decode_files(folder, names, fit, encoded, workers=workers)
 
 
-def _write(options: EncodeOptions, encoder: "FrozenEncoder", sources: _Sources) -> tuple[int, ...]:
-    """Encode everything and write what is asked for; returns the shape of the codes."""
+def _write(
+    options: EncodeOptions, encoder: "FrozenEncoder", names: Sequence[str], encoded: Iterator["Codes"]
+) -> tuple[int, ...]:
+    """Write what is asked for; returns the shape of the codes."""
+    import torch
+
     from scotoma.cli.release import codes_file, picture_folder, write_ids
     from scotoma.runs.progress import watched
 
-    count = len(sources.names)
-    shape = (count, *encoder.card.encoder.code_shape)
+    shape = (len(names), *encoder.card.encoder.code_shape)
     progress = watched()
     with ExitStack() as outputs:
+        # Threads that start later take their number from the last call, whichever thread made it.
+        outputs.callback(torch.set_num_threads, torch.get_num_threads())
         writers = [outputs.enter_context(codes_file(options.out, shape))]
         if options.pictures is not None:
-            writers.append(outputs.enter_context(picture_folder(options.pictures, count)))
-        progress.start("encoding images", count)
+            writers.append(outputs.enter_context(picture_folder(options.pictures, len(names))))
+        progress.start("encoding images", len(names))
         outputs.callback(progress.stop)
-        for pixels in sources.pixels():
-            codes = encoder.encode(pixels).numpy()
+        for codes in encoded:
             for write in writers:
                 write(codes)
             progress.advance(len(codes))
         if options.ids is not None:
-            write_ids(options.ids, sources.names)
+            write_ids(options.ids, names)
     return shape

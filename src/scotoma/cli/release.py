@@ -108,12 +108,14 @@ def write_ids(path: Path, names: Sequence[str]) -> None:
     Raises:
         ScotomaError: the file cannot be written.
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["row", "file"])
-    rows.writerows(enumerate(names))
+    content = io.BytesIO()
     # A name that is no UTF-8 (a file system may hold such) gets into the file byte by byte.
-    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    with io.TextIOWrapper(content, "utf-8", "surrogateescape", newline="") as text:
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["row", "file"])
+        rows.writerows(enumerate(names))
+        text.flush()
+        write_bytes(path, content.getvalue())
 
 
 def _beside(path: Path) -> Path:

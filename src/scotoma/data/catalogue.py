@@ -6,10 +6,11 @@ since a single letter at the first level only sorts.
 """
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
@@ -137,7 +138,10 @@ class _Scan:
         """Whether there was any image in this folder or below. Links are followed, but not round."""
         try:
             status = folder.stat()
-            entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+            with os.scandir(folder) as found_here:
+                entries = sorted(
+                    (entry.name, entry.is_dir()) for entry in found_here if not entry.name.startswith(".")
+                )
         except OSError as error:
             self.problems.append(f"The folder {relative or folder} cannot be read: {error.strerror}.")
             return True
@@ -148,13 +152,13 @@ class _Scan:
             self.problems.append(f"The folder name {relative!a} cannot be printed. Rename it.")
         found = False
         images = []
-        for entry in entries:
-            if entry.is_dir():
-                found |= self._visit(entry, f"{relative}/{entry.name}".lstrip("/"), (*above, place))
-            elif is_image_name(entry):
-                images.append(entry.name)
+        for name, is_folder in entries:
+            if is_folder:
+                found |= self._visit(folder / name, f"{relative}/{name}".lstrip("/"), (*above, place))
+            elif is_image_name(name):
+                images.append(name)
             else:
-                self.ignored[entry.suffix.lower() or "no extension"] += 1
+                self.ignored[PurePath(name).suffix.lower() or "no extension"] += 1
         if images:
             self.images[relative] = images
         elif not found and relative:

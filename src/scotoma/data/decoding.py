@@ -31,8 +31,10 @@ class UnreadableImage(InputError):
     """One image file that cannot be decoded in full; the message is the reason."""
 
 
-def decode_image(image: Path | bytes) -> Pixels:
-    """Decode a JPEG, PNG or WebP file (of an animation the first frame) into uint8 (height, width, 3).
+def decode_image(image: Path | str | bytes) -> Pixels:
+    """Decode a JPEG, PNG or WebP file, or its content, into uint8 (height, width, 3).
+
+    Of an animation the first frame is taken.
 
     EXIF orientation is applied, alpha composited on white; gray, palette, CMYK and 16 bit become 8-bit RGB.
 
@@ -41,7 +43,7 @@ def decode_image(image: Path | bytes) -> Pixels:
             `PIL.Image.MAX_IMAGE_PIXELS`.
     """
     try:
-        data = image if isinstance(image, bytes) else image.read_bytes()
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from error
     if not data:

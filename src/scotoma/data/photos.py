@@ -7,13 +7,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
-from scotoma.data.decoding import Pixels, UnreadableImage, decode_image, fit_square, pixel_key, require_size
+from scotoma.data.decoding import Pixels, UnreadableImage, decode_image
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 
@@ -21,6 +19,7 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
 SHOWN = 20
 CHUNK = 64
 
+One = TypeVar("One")
 Result = TypeVar("Result")
 
 
@@ -32,104 +31,141 @@ class Unreadable:
     reason: str
 
 
-def is_image_name(path: Path) -> bool:
-    """Whether a file counts as an image: by its extension, hidden files aside."""
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def list_photos(path: Path) -> list[Path]:
-    """The image file itself, or all image files of a folder and the folders in it, sorted; hidden ones aside.
+@dataclass(frozen=True)
+class Workers:
+    """Who shares a piece of work: how many threads, how many images each takes at a time, and what a thread
+    does first of all.
+    """
+
+    threads: int = field(default_factory=cores)
+    chunk: int = CHUNK
+    prepare: Callable[[], object] | None = None
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file counts as an image: by the extension of its name, hidden files aside."""
+    return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+
+
+def list_photos(path: Path) -> tuple[Path, list[str]]:
+    """All image files of a folder and the folders in it, or the image file itself; hidden ones aside.
+
+    Links to folders are not followed.
+
+    Returns:
+        The folder, and the files' relative POSIX paths, sorted: as texts, which take little memory.
 
     Raises:
-        InputError: there is no such path, no image in it, or the file is no image by its extension.
+        InputError: there is no such path, no image in it, something in it that cannot be read, or the file is
+            no image by its extension.
     """
     kinds = ", ".join(EXTENSIONS)
     if path.is_file():
-        if not is_image_name(path):
+        if not is_image_name(path.name):
             raise InputError(f"{path} is no image by its extension; images are {kinds}.")
-        return [path]
+        return path.parent, [path.name]
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path}.")
-    found = [
-        file
-        for file in path.rglob("*")
-        if is_image_name(file)
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and file.is_file()
-    ]
-    if not found:
+    try:
+        names = sorted(_walk(path, ""))
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    if not names:
         raise InputError(f"There is no image ({kinds}) in {path} or the folders in it.")
-    return sorted(found, key=lambda file: file.relative_to(path).as_posix())
+    return path, names
 
 
-def fit_files(
-    files: Sequence[Path],
-    side: int,
-    channels: int,
+def _walk(root: Path, folder: str) -> Iterator[str]:
+    """The images in a folder below the root (a path that is empty or ends in a slash) and below it."""
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(root, f"{folder}{entry.name}/")
+            elif is_image_name(entry.name) and entry.is_file():
+                yield folder + entry.name
+
+
+def decode_files(
+    root: Path,
+    names: Sequence[str],
+    each: Callable[[Pixels], One],
+    then: Callable[[list[One]], Result],
     progress: Progress | None = None,
-    names: Sequence[str] | None = None,
-    chunk: int = CHUNK,
-) -> Iterator[tuple[Pixels, list[str]]]:
-    """Decode and fit files in order, some at a time: pixels (images, side, side, channels) and their keys.
+    workers: Workers | None = None,
+) -> Iterator[Result]:
+    """Decode files in order and make something of them, a chunk at a time, all in the threads of `workers`.
 
-    `names` are what an error shows for the files (default: the paths). Once a file turned out unreadable
-    nothing more is yielded, but all files are tried, so that the error tells of every one.
+    Args:
+        root: the folder of the files.
+        names: their paths below it; errors show them.
+        each: makes what is kept of one image (height, width, 3), so that no chunk of decoded images is held.
+        then: makes a result of what was kept of a chunk.
+        progress: is shown decoded images.
+        workers: default: one thread a core.
+
+    Yields:
+        What `then` returns. Once a file turned out unreadable nothing more is yielded, but all files are
+        tried, so that the error tells of every one.
 
     Raises:
         InputError: files that cannot be read, all of them, raised after the last.
     """
-    require_size(side, channels)
     unreadable: list[Unreadable] = []
-    shown = names if names is not None else [str(file) for file in files]
 
-    def fit(number: int) -> tuple[Pixels, str] | Unreadable:
-        try:
-            image = decode_image(files[number])
-        except UnreadableImage as error:
-            return Unreadable(shown[number], str(error))
-        return fit_square(image, side, channels), pixel_key(image)
+    def work(rows: range) -> tuple[list[Result], list[Unreadable]]:
+        kept, bad = [], []
+        for row in rows:
+            try:
+                kept.append(each(decode_image(os.path.join(root, names[row]))))
+            except UnreadableImage as error:
+                bad.append(Unreadable(names[row], str(error)))
+        return [] if bad or unreadable else [then(kept)], bad
 
-    for results in in_threads(fit, len(files), "decoding images", progress, chunk):
-        fitted = [result for result in results if not isinstance(result, Unreadable)]
-        unreadable += [result for result in results if isinstance(result, Unreadable)]
+    for results, bad in in_threads(work, len(names), "decoding images", progress, workers):
+        unreadable += bad
         if not unreadable:
-            yield np.stack([pixels for pixels, _ in fitted]), [key for _, key in fitted]
+            yield from results
     if unreadable:
-        raise InputError(describe_unreadable(unreadable, len(files)))
+        raise InputError(describe_unreadable(unreadable, len(names)))
 
 
 def in_threads(
-    work: Callable[[int], Result],
+    work: Callable[[range], Result],
     count: int,
     description: str,
     progress: Progress | None = None,
-    chunk: int = CHUNK,
-) -> Iterator[list[Result]]:
-    """The results of `work(0)` to `work(count - 1)`, in order, in lists of `chunk`.
+    workers: Workers | None = None,
+) -> Iterator[Result]:
+    """The results of `work`, in order, for one range of numbers below `count` after another.
 
-    There is one thread a core: threads suffice because the decoders and the hash release the interpreter's
-    lock. They run only a few lists ahead of the reader, so that a slow reader does not fill the memory.
+    There is one thread a core by default: threads suffice because the decoders, the hash and torch release
+    the interpreter's lock. They run only a few ranges ahead of the reader, so that a slow reader does not
+    fill the memory.
     """
-
-    def several(start: int) -> list[Result]:
-        return [work(number) for number in range(start, min(start + chunk, count))]
-
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, "scotoma-decode")
-    ahead: deque[Future[list[Result]]] = deque()
-    starts = iter(range(0, count, chunk))
+    workers = workers or Workers()
+    ranges = (range(start, min(start + workers.chunk, count)) for start in range(0, count, workers.chunk))
+    pool = ThreadPoolExecutor(workers.threads, "scotoma-images", workers.prepare)
+    ahead: deque[tuple[int, Future[Result]]] = deque()
     if progress:
         progress.start(description, count)
     try:
         while True:
-            while len(ahead) < 2 * threads + 1 and (start := next(starts, None)) is not None:
-                ahead.append(pool.submit(several, start))
+            while len(ahead) < 2 * workers.threads + 1 and (rows := next(ranges, None)) is not None:
+                ahead.append((len(rows), pool.submit(work, rows)))
             if not ahead:
                 return
-            results = ahead.popleft().result()
+            done, future = ahead.popleft()
+            result = future.result()
             if progress:
-                progress.advance(len(results))
-            yield results
+                progress.advance(done)
+            yield result
     finally:
         pool.shutdown(cancel_futures=True)
         if progress:

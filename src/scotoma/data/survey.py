@@ -107,11 +107,11 @@ def survey(
     if catalogue.kind == "folders":
         catalogue = catalogue if categories is None else catalogue.restricted_to(categories)
         return _sum_up(catalogue, seed, fractions, _look_at_files(catalogue, progress), catalogue.categories)
-    pixels, labels, names, keys = read_arrays(catalogue, categories)
+    pixels, labels, names = read_arrays(catalogue, categories)
     height, width = pixels.shape[1:]
     images = [
-        _Image(f"image {row}", label, key, height, width, gray=True)
-        for row, (label, key) in enumerate(zip(labels.tolist(), keys, strict=True))
+        _Image(f"image {row}", label, pixel_key(pixels[row, :, :, None]), height, width, gray=True)
+        for row, label in enumerate(labels.tolist())
     ]
     return _sum_up(catalogue, seed, fractions, images, names)
 
@@ -129,7 +129,9 @@ def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Ima
         height, width = pixels.shape[:2]
         return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels))
 
-    lists = in_threads(look, len(catalogue.files), "looking at images", progress)
+    lists = in_threads(
+        lambda rows: [look(row) for row in rows], len(catalogue.files), "looking at images", progress
+    )
     return [image for images in lists for image in images]
 
 

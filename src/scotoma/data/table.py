@@ -79,10 +79,10 @@ def require_categories(wanted: Sequence[str], available: Sequence[str], source: 
 
 def conflicting_rows(keys: Sequence[str], labels: npt.NDArray[np.int64]) -> list[int]:
     """Rows of images whose pixels (equal keys) stand in more than one category, ascending."""
-    labels_of: dict[str, set[int]] = {}
-    for key, label in zip(keys, labels.tolist(), strict=True):
-        labels_of.setdefault(key, set()).add(label)
-    return [row for row, key in enumerate(keys) if len(labels_of[key]) > 1]
+    first: dict[str, int] = {}
+    pairs = zip(keys, labels.tolist(), strict=True)
+    mixed = {key for key, label in pairs if first.setdefault(key, label) != label}
+    return [row for row, key in enumerate(keys) if key in mixed]
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -1,6 +1,13 @@
 """What does an attacker train on? Encoded images, computed once per encoder and shared by all its tasks."""
 
+import math
+import mmap
+import os
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -9,11 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing, random_crop
+from scotoma.data.photos import Workers, in_threads
 from scotoma.data.sampling import Rows, generator
 from scotoma.data.splits import Split
 from scotoma.data.table import ImageTable
 from scotoma.encoder_file import ENCODE_BATCH, encode_pixels
+from scotoma.errors import ScotomaError
 from scotoma.runs.progress import Progress
+
+# Bytes of codes that stay in memory; a mapped file is as fast as long as the system can keep it there, too.
+IN_MEMORY = 2**30
 
 
 class TrainingCodes(Protocol):
@@ -52,10 +64,14 @@ class FreshViews:
 
     def draw(self, positions: Rows, random: np.random.Generator) -> Tensor:
         """A new random crop each, encoded."""
-        draws = random.random((len(positions), 4), dtype=np.float32)
-        images = random_crop(self.pixels[self.rows[positions]], self.preprocessing, draws)
-        with torch.no_grad():
-            codes: Tensor = self.network(images)
+        return self.encode(positions, random.random((len(positions), 4), dtype=np.float32))
+
+    @torch.no_grad()
+    def encode(self, positions: Rows, draws: npt.NDArray[np.float32]) -> Tensor:
+        """The crops that `draws` (images, 4) stand for, encoded; see `random_crop`."""
+        codes: Tensor = self.network(
+            random_crop(self.pixels[self.rows[positions]], self.preprocessing, draws)
+        )
         return codes
 
 
@@ -76,25 +92,80 @@ class Codes:
 
 def encode_table(
     network: nn.Module,
+    shape: tuple[int, int, int],
     preprocessing: Preprocessing,
     table: ImageTable,
     parts: Split,
     views: int,
     seed: int,
     progress: Progress,
+    folder: Path,
 ) -> Codes:
-    """Encode the training images in `views` random crops (0: afresh for each batch), the others once each."""
+    """Encode the training images in `views` random crops (0: afresh for each batch), the others once each.
+
+    Threads share the images, and each computes in itself alone, so that codes do not depend on their number.
+    Codes (channels, height, width) of `shape` that are too many for the memory lie in a file in `folder`.
+    """
     network.eval()
     fresh = FreshViews(table.pixels, parts.training, network, preprocessing)
-    positions = np.arange(len(parts.training))
-    stored = []
+    stored = room((views, len(parts.training), *shape), folder)
     for view in range(views):
-        random = generator(seed, view)
-        starts = range(0, len(positions), ENCODE_BATCH)
-        stored.append(torch.cat([fresh.draw(positions[s : s + ENCODE_BATCH], random) for s in starts]))
-        progress.advance(len(positions))
-    held_out = [
-        encode_pixels(network, preprocessing, table.pixels[rows]) for rows in (parts.validation, parts.test)
-    ]
-    progress.advance(len(parts.validation) + len(parts.test))
-    return Codes(StoredViews(torch.stack(stored)) if views else fresh, *held_out)
+        draws = generator(seed, view).random((len(parts.training), 4), dtype=np.float32)
+        _fill(stored[view], partial(_encode_crops, fresh, draws), progress)
+    held_out = []
+    for rows in (parts.validation, parts.test):
+        codes = room((len(rows), *shape), folder)
+        _fill(codes, partial(_encode_centres, network, preprocessing, table.pixels, rows), progress)
+        held_out.append(codes)
+    return Codes(StoredViews(stored) if views else fresh, *held_out)
+
+
+def room(shape: tuple[int, ...], folder: Path) -> Tensor:
+    """Space for fp32 numbers: memory, or, beyond `IN_MEMORY` bytes, a file that is mapped into it.
+
+    The file has no name and is gone with the process, however that ends.
+
+    Raises:
+        ScotomaError: the folder's disk has no such space left.
+    """
+    size = 4 * math.prod(shape)
+    if size <= IN_MEMORY:
+        return torch.empty(shape)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Space that is promised only would end the process when it turns out not to be there.
+            os.posix_fallocate(file.fileno(), 0, size)
+            return torch.frombuffer(mmap.mmap(file.fileno(), size), dtype=torch.float32).view(shape)
+    except OSError as error:
+        raise ScotomaError(
+            f"The attackers' codes need {size / 2**30:.1f} GiB in {folder}: {error.strerror or error}. Make "
+            "room, choose another folder, or lower 'views' in [verification]."
+        ) from error
+
+
+def _fill(codes: Tensor, encode: Callable[[Rows], Tensor], progress: Progress) -> None:
+    def work(rows: range) -> int:
+        codes[rows.start : rows.stop] = encode(np.arange(rows.start, rows.stop))
+        return len(rows)
+
+    workers = Workers(chunk=ENCODE_BATCH, prepare=partial(torch.set_num_threads, 1))
+    threads = torch.get_num_threads()
+    try:
+        for count in in_threads(work, len(codes), "", workers=workers):
+            progress.advance(count)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _encode_crops(fresh: FreshViews, draws: npt.NDArray[np.float32], positions: Rows) -> Tensor:
+    return fresh.encode(positions, draws[positions])
+
+
+def _encode_centres(
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    pixels: npt.NDArray[np.uint8],
+    rows: Rows,
+    positions: Rows,
+) -> Tensor:
+    return encode_pixels(network, preprocessing, pixels[rows[positions]])

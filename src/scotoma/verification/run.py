@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scotoma.data.photos import cores
 from scotoma.data.table import ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
@@ -20,7 +21,7 @@ from scotoma.runs.settings import to_dict
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.suite import BaselineName, Suite, cores, subjects_of
+from scotoma.verification.suite import BaselineName, Suite, subjects_of
 
 GALLERY_STATISTICS = 1000
 

@@ -1,6 +1,5 @@
 """Which attacks make a verification run?"""
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +104,15 @@ class Suite:
         seed = derive_seed(self.plan.seed, "views")
         try:
             return encode_table(
-                subject.network, self.plan.preprocessing, self.table, parts, views, seed, self.progress
+                subject.network,
+                subject.code_shape,
+                self.plan.preprocessing,
+                self.table,
+                parts,
+                views,
+                seed,
+                self.progress,
+                self.cell_folder.folder,
             )
         finally:
             self.progress.stop()
@@ -165,8 +172,3 @@ class Suite:
             self.progress.advance(settings.max_iterations - seen)
         self.cell_folder.write(subject, task, cell, logits)
         return cell
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
