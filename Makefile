@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test format clean
+.PHONY: demo test bench format clean
 
 # Train on the embedded images, attack, report: minutes. Run again, it shows what is there.
 demo: .venv/.installed
@@ -14,6 +14,10 @@ test: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Library and plain PyTorch by turns, on the photographs in DATA (a folder of category folders).
+bench: .venv/.installed
+	$(BIN)/python benchmarks/run.py $(DATA) --hide $(HIDE) --keep $(KEEP) --out speed.json
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .

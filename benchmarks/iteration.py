@@ -69,19 +69,19 @@ def main() -> None:
     print(f"ratio                    {whole / alone:8.2f}")
 
 
-def make_game(preset: Preset) -> tuple[Game, Batches]:
+def make_game(preset: Preset, images: int = 1000) -> tuple[Game, Batches]:
     """A game on random images: one hidden and one kept category of ten."""
     random = np.random.default_rng(0)
     side, channels = preset.images.stored_side, preset.encoder.channels
-    pixels = random.integers(0, 256, (1000, side, side, channels), dtype=np.uint8)
-    labels = np.arange(1000, dtype=np.int64) % 10
-    table = ImageTable(pixels, labels, np.arange(1000).astype("<U32"), CATEGORIES, "random")
+    pixels = random.integers(0, 256, (images, side, side, channels), dtype=np.uint8)
+    labels = np.arange(images, dtype=np.int64) % 10
+    table = ImageTable(pixels, labels, np.arange(images).astype("<U32"), CATEGORIES, "random")
     hidden, kept = training_tasks(CATEGORIES[:1], CATEGORIES[1:2], CATEGORIES)
     tasks = [*hidden, *kept]
     classifiers = [Classifier(preset.classifier, preset.encoder.code_shape, task.classes) for task in tasks]
     game = start_game(Encoder(preset.encoder), classifiers, len(hidden), preset.training)
     game.iteration = 0
-    rows = np.arange(1000)
+    rows = np.arange(images)
     return game, Batches(table, rows, tasks, preset.training.batch, preset.preprocessing, 0)
 
 
@@ -145,7 +145,7 @@ def alone(call: Call, dtype: torch.dtype, memory: torch.memory_format, repeats: 
     return median_time(run, repeats)
 
 
-def median_time(work: Callable[[], None], repeats: int) -> float:
+def median_time(work: Callable[[], object], repeats: int) -> float:
     """Median seconds, after two runs that do not count."""
     times = []
     for repeat in range(repeats + 2):
