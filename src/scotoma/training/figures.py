@@ -27,7 +27,7 @@ def in_training_figures(
 ) -> tuple[list[float], list[float]]:
     """Balanced accuracy and cross-entropy of the game's classifiers on these images, a value a head."""
     game.encoder.eval()
-    codes = encode_pixels(game.encoder, preprocessing, table.pixels[rows])
+    codes = encode_pixels(game.encoder, preprocessing, table.pixels, rows)
     game.encoder.train()
     pairs = [
         head_figures(classifier, codes, task, table.labels[rows])

@@ -61,7 +61,7 @@ def probe(
     Whenever it is called in a run, attackers have the same first weights and batches: only encoders differ.
     """
     training, validation = (
-        Coded(encode_pixels(encoder, plan.preprocessing, table.pixels[rows]), table.labels[rows])
+        Coded(encode_pixels(encoder, plan.preprocessing, table.pixels, rows), table.labels[rows])
         for rows in (parts.training, parts.validation)
     )
     of_hidden = [
