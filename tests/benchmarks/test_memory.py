@@ -1,24 +1,12 @@
-import importlib.util
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from scotoma.data.cache import open_images
 from scotoma.presets import load_preset
+from tests.benchmarks.scripts import load_script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/memory.py"
-
-
-def load_script() -> Any:
-    specification = importlib.util.spec_from_file_location("memory", SCRIPT)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-memory = load_script()
+memory = load_script("memory")
 
 
 def test_no_two_of_the_images_are_alike(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Both sides are in fp32. What differs is the order of dimensions in memory, and w
 """
 
 import copy
-import importlib.util
 import re
 import subprocess
 import sys
@@ -29,8 +28,8 @@ from scotoma.presets import load_preset
 from scotoma.training.adversarial import Game, start_game, update_classifiers, update_encoder
 from scotoma.training.schedule import encoder_rate
 from scotoma.verification.settings import AttackSettings
+from tests.benchmarks.scripts import FOLDER, load_script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks/plain.py"
 SMALL = load_preset("small")
 SETTINGS = replace(SMALL.training, precision="fp32")
 ENCODER = EncoderSettings(size=8, channels=3, convolutions=(1, 2), widths=(4, 6), code_bits=1)
@@ -46,15 +45,7 @@ WEIGHT = (1e-5, 1e-6)
 CODE = (1e-5, 1e-5)
 
 
-def load_script() -> Any:
-    specification = importlib.util.spec_from_file_location("plain", SCRIPT)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-plain = load_script()
+plain = load_script("plain")
 
 
 def rivals() -> tuple[Game, list[nn.Sequential]]:
@@ -347,7 +338,10 @@ def test_the_script_trains_verifies_and_encodes(
     # As a user starts it, with its workers.
     command = ["encode", str(folder), str(encoder), "--codes", str(codes)]
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(SCRIPT), *command], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", str(FOLDER / "plain.py"), *command],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "images a second" in done.stdout

@@ -1,8 +1,6 @@
 """Do rival and library get the same job from the benchmark?"""
 
-import importlib.util
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,28 +9,19 @@ import torch
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.presets import load_preset
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-def load(name: str) -> Any:
-    specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+from tests.benchmarks.scripts import FOLDER, load_script
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     # As Python does for a script: what lies beside it can be imported.
     monkeypatch.syspath_prepend(str(FOLDER))
-    yield load("run")
+    yield load_script("run")
     sys.modules.pop("iteration", None)
 
 
 def test_the_rival_gets_the_librarys_encoder(bench: Any) -> None:
-    plain = load("plain")
+    plain = load_script("plain")
     torch.manual_seed(0)
     ours = Encoder(load_preset("small").encoder)
     images = torch.rand(6, 3, 64, 64) * 2 - 1

@@ -1,0 +1,16 @@
+"""The scripts of `benchmarks/`, which belong to no package, as modules."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def load_script(name: str) -> Any:
+    """`benchmarks/NAME.py`, run anew as a module."""
+    specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
