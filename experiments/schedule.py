@@ -31,6 +31,7 @@ import torch
 from scipy.stats import t
 
 from scotoma.data.cache import open_images
+from scotoma.data.tasks import Task
 from scotoma.encoder_file import load_encoder
 from scotoma.metrics import balanced_accuracy, image_weights
 from scotoma.presets import load_preset
@@ -94,13 +95,13 @@ def run_cells(options: argparse.Namespace) -> None:
     suite = Suite(table, [subject], plan, options.folder)
     codes = suite.encode(subject)
     # What is done once a process, as choosing kernels, shall not count.
-    attacked(codes, suite, str(suite.tasks[0]), plan, replace(fast, max_iterations=20), 0)
+    attacked(codes, suite, suite.tasks[0], plan, replace(fast, max_iterations=20), 0)
     for seed in map(int, options.seeds.split(",")):
         for task in suite.tasks:
             path = options.folder / f"{encoder.digest[:8]}--{task}--{seed}.json"
             if not path.exists():
                 found = {
-                    name: attacked(codes, suite, str(task), plan, settings, seed)
+                    name: attacked(codes, suite, task, plan, settings, seed)
                     for name, settings in (("fast", fast), ("literal", literal))
                 }
                 about = {"format": FORMAT, "version": VERSION, "encoder": encoder.digest, "seed": seed}
@@ -109,12 +110,11 @@ def run_cells(options: argparse.Namespace) -> None:
 
 
 def attacked(
-    codes: Codes, suite: Suite, task: str, plan: VerificationPlan, settings: AttackSettings, seed: int
+    codes: Codes, suite: Suite, task: Task, plan: VerificationPlan, settings: AttackSettings, seed: int
 ) -> dict[str, Any]:
     """One attack: its curve with seconds, how it ended, and what it says right on the test images."""
-    about = next(each for each in suite.tasks if str(each) == task)
     start = derive_seed(seed, "attack")
-    network = build_network(ON_CODES, plan.encoder, plan.classifier, codes.shape, about.classes, start)
+    network = build_network(ON_CODES, plan.encoder, plan.classifier, codes.shape, task.classes, start)
     curve: list[dict[str, float]] = []
     begun = time.process_time()
 
@@ -123,9 +123,9 @@ def attacked(
         figures = {"accuracy": point.val_accuracy, "cross_entropy": point.val_cross_entropy}
         curve.append({"iteration": point.iteration, "seconds": round(seconds, 2)} | figures)
 
-    outcome = attack(network, codes, suite.labels, about, settings, start, watch=watch)
-    truth = torch.from_numpy(about.classes_of(suite.labels.test))
-    weights = torch.from_numpy(image_weights(about, suite.labels.test))
+    outcome = attack(network, codes, suite.labels, task, settings, start, watch=watch)
+    truth = torch.from_numpy(task.classes_of(suite.labels.test))
+    weights = torch.from_numpy(image_weights(task, suite.labels.test))
     return {
         "state": outcome.state,
         "val_accuracy": outcome.best.val_accuracy,

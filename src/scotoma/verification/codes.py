@@ -109,15 +109,21 @@ def encode_table(
     network.eval()
     fresh = FreshViews(table.pixels, parts.training, network, preprocessing)
     stored = room((views, len(parts.training), *shape), folder)
-    for view in range(views):
+
+    def fill_view(view: int) -> None:
         draws = generator(seed, view).random((len(parts.training), 4), dtype=np.float32)
-        _fill(stored[view], partial(_encode_crops, fresh, draws), progress)
-    held_out = []
-    for rows in (parts.validation, parts.test):
+        _fill(stored[view], lambda positions: fresh.encode(positions, draws[positions]), progress)
+
+    def centres(rows: Rows) -> Tensor:
         codes = room((len(rows), *shape), folder)
-        _fill(codes, partial(_encode_centres, network, preprocessing, table.pixels, rows), progress)
-        held_out.append(codes)
-    return Codes(StoredViews(stored) if views else fresh, *held_out)
+        pixels = table.pixels
+        _fill(codes, lambda places: encode_pixels(network, preprocessing, pixels, rows[places]), progress)
+        return codes
+
+    for view in range(views):
+        fill_view(view)
+    training = StoredViews(stored) if views else fresh
+    return Codes(training, centres(parts.validation), centres(parts.test))
 
 
 def room(shape: tuple[int, ...], folder: Path) -> Tensor:
@@ -155,17 +161,3 @@ def _fill(codes: Tensor, encode: Callable[[Rows], Tensor], progress: Progress) -
             progress.advance(count)
     finally:
         torch.set_num_threads(threads)
-
-
-def _encode_crops(fresh: FreshViews, draws: npt.NDArray[np.float32], positions: Rows) -> Tensor:
-    return fresh.encode(positions, draws[positions])
-
-
-def _encode_centres(
-    network: nn.Module,
-    preprocessing: Preprocessing,
-    pixels: npt.NDArray[np.uint8],
-    rows: Rows,
-    positions: Rows,
-) -> Tensor:
-    return encode_pixels(network, preprocessing, pixels[rows[positions]])

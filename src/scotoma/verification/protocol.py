@@ -142,9 +142,12 @@ class _Student:
         self.rate = rate
         self.network.train()
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
-        averaged = self.settings.schedule == "averaged"
         # What is looked at and kept: the network itself, or the average of what it was lately.
-        self.looked_at = copy.deepcopy(self.network).requires_grad_(False) if averaged else self.network
+        self.looked_at = self.network
+        if self.settings.schedule == "averaged":
+            self.looked_at = copy.deepcopy(self.network).requires_grad_(False)
+            pairs = zip(_tensors(self.looked_at), _tensors(self.network), strict=True)
+            self.averages = [(average, now) for average, now in pairs if average.is_floating_point()]
 
     def _learn(self, updates: int) -> float:
         """So many updates; returns their mean training cross-entropy.
@@ -182,11 +185,8 @@ class _Student:
         The decay a rises to its value, so that the random first weights are forgotten.
         """
         decay = min(AVERAGE, self.iteration / (self.iteration + 9))
-        for average, now in zip(
-            self.looked_at.state_dict().values(), self.network.state_dict().values(), strict=True
-        ):
-            if average.dtype.is_floating_point:
-                average.lerp_(now, 1 - decay)
+        for average, now in self.averages:
+            average.lerp_(now, 1 - decay)
 
     def _look(self, train_cross_entropy: float) -> Point:
         """The figures on the validation images, calibrated on them."""
@@ -204,6 +204,11 @@ class _Student:
         if not self.history or val_cross_entropy < self.best.val_cross_entropy:
             self.best, self.best_weights, self.calibration = point, _weights(self.looked_at), calibration
         return point
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """Weights and statistics themselves, no copies: later updates show in them."""
+    return list(network.state_dict().values())
 
 
 def _weights(network: nn.Module) -> Weights:

@@ -123,7 +123,7 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
     encoded = {}
     for subject in suite.subjects:
         if subject.kind != "identity":
-            codes = encode_pixels(subject.network, plan.preprocessing, table.pixels[rows[places]])
+            codes = encode_pixels(subject.network, plan.preprocessing, table.pixels, rows[places])
             encoded[subject.name] = equalised(codes, list(range(len(chosen))))
     write_gallery(folder / "gallery.npz", table, rows, chosen, encoded)
 

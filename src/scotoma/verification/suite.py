@@ -74,7 +74,7 @@ class Suite:
         progress: Progress | None = None,
     ) -> None:
         known_names(plan.tasks, table.categories, "tasks")
-        self.table, self.subjects, self.plan = table, subjects, plan
+        self.table, self.subjects, self.plan, self.folder = table, subjects, plan, folder
         self.progress = progress or Silent()
         self.parts: Split = split(table.keys, plan.split.seed, plan.split.fractions)
         self.tasks = [Task((name,), table.categories) for name in plan.tasks]
@@ -112,7 +112,7 @@ class Suite:
                 views,
                 seed,
                 self.progress,
-                self.cell_folder.folder,
+                self.folder,
             )
         finally:
             self.progress.stop()
