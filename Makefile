@@ -15,7 +15,8 @@ test: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# Library and plain PyTorch by turns, on the photographs in DATA (a folder of category folders).
+# Library and plain PyTorch by turns, on the photographs in DATA (a folder of category folders), two
+# of whose categories are HIDE and KEEP.
 bench: .venv/.installed
 	$(BIN)/python benchmarks/run.py $(DATA) --hide $(HIDE) --keep $(KEEP) --out speed.json
 
