@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "reports": RUNS,
     "presets": ARTEFACT | {"training", "verification", "reports"},
 }
+ALLOWED["experiments"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED)
 # The public names may come from everywhere.
 ALLOWED |= {"__init__": set(ALLOWED), "__main__": set(ALLOWED)}

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from scotoma.cli.commands import command_line
 from scotoma.cli.options import resumable
 from scotoma.cli.train import TrainOptions, run_training
 from scotoma.cli.verify import VerifyOptions, require_sound, run_verification, show_results
+from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 
 # The hard kind of pair: a shirt shares its looks with three other garments.

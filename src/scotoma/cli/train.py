@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scotoma.cli.asked import write_asked
-from scotoma.cli.commands import command_line
 from scotoma.cli.options import Names, Switch, names, overlay
+from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
 

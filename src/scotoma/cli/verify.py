@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scotoma.cli.asked import asked_before, write_asked
-from scotoma.cli.commands import command_line
 from scotoma.cli.options import Names, Switch, names, overlay, resumable
 from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
@@ -249,13 +249,13 @@ def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> 
 
 
 def _open_images(options: VerifyOptions, encoder: "FrozenEncoder") -> "ImageTable":
-    from scotoma.data.cache import open_images
+    from scotoma.data.cache import category_names, open_images
     from scotoma.runs.progress import watched
 
     stored = encoder.card.preprocessing
     group, trained = options.categories, encoder.card.categories
     if group is None and trained is not None:
-        missing = sorted(set(trained) - set(_category_names(options.data)))
+        missing = sorted(set(trained) - set(category_names(options.data)))
         group = None if missing else trained
         if missing:
             lacking = f"{options.data} lacks {', '.join(missing)}, which took part in training"
@@ -268,11 +268,3 @@ def _open_images(options: VerifyOptions, encoder: "FrozenEncoder") -> "ImageTabl
     return open_images(
         options.data, stored.stored_side, stored.channels, categories=group, progress=watched()
     )
-
-
-def _category_names(data: str) -> tuple[str, ...]:
-    from scotoma.data.cache import read_arrays
-    from scotoma.data.catalogue import find_images
-
-    catalogue = find_images(data)
-    return catalogue.categories if catalogue.kind == "folders" else read_arrays(catalogue)[2]

@@ -88,6 +88,16 @@ def open_images(
     return ImageTable(opened.pixels, labels, keys, catalogue.categories, str(source), left_out)
 
 
+def category_names(source: str | Path) -> tuple[str, ...]:
+    """The categories of a source, without decoding the images of a folder.
+
+    Raises:
+        InputError: the source cannot be used.
+    """
+    catalogue = find_images(source)
+    return catalogue.categories if catalogue.kind == "folders" else read_arrays(catalogue)[2]
+
+
 def default_cache() -> Path:
     """`$SCOTOMA_CACHE`, or `scotoma` in `$XDG_CACHE_HOME`, or `~/.cache/scotoma`."""
     if named := os.environ.get("SCOTOMA_CACHE"):

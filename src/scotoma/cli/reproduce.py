@@ -1,0 +1,126 @@
+"""The verb `reproduce`: do the paper's tables, figures and statements come out again?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from scotoma.cli.options import Names, names
+from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.run_folder import claim, held, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scotoma.experiments.cells import Cell, Places
+
+KIND = "reproduction"
+FORMAT = "scotoma-reproduction-scale"
+VERSION = 1
+_SCALE = "scale.json"
+_Flag = Annotated[bool, Parameter(negative="")]
+
+
+def reproduce(
+    artefact: str,
+    *,
+    scale: str,
+    data: str | None = None,
+    other_data: str | None = None,
+    seeds: Names = None,
+    only: str | None = None,
+    dry_run: _Flag = False,
+    no_run: _Flag = False,
+    out: Path,
+) -> None:
+    """Make a table, a figure or a set of statements of the paper anew.
+
+    Trains and attacks every encoder behind it, each by a command of its own that is shown and recorded, as
+    many side by side as there are cores, and writes OUT/ARTEFACT.md and .json. What is done is not run
+    again: Ctrl-C is safe, the same command goes on, and artefacts in one OUT share encoders. Look first at
+    what it costs with --dry-run.
+
+    Example: scotoma reproduce table1 --scale fashion --out runs/paper
+
+    Args:
+        artefact: table1, table2, figure1, figure3, normalisation or stated.
+        scale: on which images and how large: fashion (minutes an encoder), scenes, or places (the paper's,
+            days).
+        data: the images: a folder, or the word fashion-mnist. Default: what the scale names.
+        other_data: the folder of the group that no encoder is trained on, where it lies apart.
+        seeds: numbers with commas. Default: those of the scale.
+        only: run only the cells whose name contains this.
+        dry_run: run nothing; print every cell with its command, and what all would cost.
+        no_run: run nothing; collect what is there.
+        out: the folder to write.
+    """
+    from scotoma.experiments.artefact import write_artefact
+    from scotoma.experiments.artefacts import find_artefact
+    from scotoma.experiments.cells import require_same_settings
+    from scotoma.experiments.images import places_of, require_images
+    from scotoma.experiments.scales import load_scale
+
+    wanted, on = find_artefact(artefact), load_scale(scale)
+    numbers = _seeds(seeds) or on.seeds
+    places = places_of(on, out, data, other_data)
+    cells = [cell for cell in wanted.cells(on, numbers) if only is None or only in cell.label]
+    if not cells:
+        raise InputError(f"No cell of {artefact} has {only!r} in its name; --dry-run names them all.")
+    if dry_run:
+        _show(cells, places)
+        return
+    if not no_run:
+        require_images(cells, on, places)
+    claim(out, KIND, resume=True)
+    with held(out):
+        _require_scale(out, scale)
+        require_same_settings(cells, out)
+        failures = None if no_run else _run(cells, places)
+        print(write_artefact(wanted, on, numbers, places))
+    print(f"Written: {out / artefact}.md and {out / artefact}.json")
+    if failures is not None:
+        raise failures
+
+
+def _seeds(text: str | None) -> tuple[int, ...] | None:
+    """The numbers of a flag.
+
+    Raises:
+        InputError: one is no whole number from 0 on, or stands twice.
+    """
+    found = names(text, "--seeds")
+    if found is None:
+        return None
+    if wrong := [each for each in found if not each.isdecimal()]:
+        raise InputError(f"--seeds {text!r}: {', '.join(wrong)} is no whole number from 0 on; write 0,1,2.")
+    numbers = tuple(int(each) for each in found)
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"--seeds {text!r} names a seed twice.")
+    return numbers
+
+
+def _require_scale(out: Path, scale: str) -> None:
+    path = out / _SCALE
+    if not path.exists():
+        write_json(path, {"format": FORMAT, "version": VERSION, "scale": scale})
+    elif (found := read_json(path, FORMAT, VERSION).get("scale")) != scale:
+        raise InputError(f"{out} holds runs of the scale {found}, not of {scale}: choose another --out.")
+
+
+def _run(cells: "Sequence[Cell]", places: "Places") -> ScotomaError | None:
+    """Run what is not done; failures are told after what the others found."""
+    from scotoma.experiments.cells import write_settings
+    from scotoma.experiments.runner import run_cells
+    from scotoma.runs.progress import watched
+
+    write_settings(cells, places.out)
+    try:
+        run_cells(cells, places, watched())
+    except ScotomaError as error:
+        return error
+    return None
+
+
+def _show(cells: "Sequence[Cell]", places: "Places") -> None:
+    for cell in cells:
+        print(f"{cell.state(places.out):6} {cell.label}\n       $ {cell.command(places)}")

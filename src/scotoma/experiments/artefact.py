@@ -1,0 +1,66 @@
+"""What makes a table or a figure of the paper? Cells to run, and functions that show what they left."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from scotoma.experiments.cells import Cell, Places
+from scotoma.experiments.scales import Scale
+from scotoma.runs.run_folder import write_bytes, write_json
+from scotoma.runs.settings import to_dict
+
+FORMAT = "scotoma-reproduction"
+VERSION = 1
+MISSING = "missing"
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Artefact(Generic[Result]):
+    """`collect` reads run folders only, and what is not there it leaves out; `picture` draws a PNG."""
+
+    name: str
+    cells: Callable[[Scale, Sequence[int]], tuple[Cell, ...]]
+    collect: Callable[[Scale, Sequence[int], Path], Result]
+    markdown: Callable[[Result], str]
+    picture: Callable[[Result], bytes] | None = None
+
+
+def write_artefact(artefact: Artefact[Any], scale: Scale, seeds: Sequence[int], places: Places) -> str:
+    """Collect what is there and write it as `OUT/<artefact>.md` and `.json` (and `.png`).
+
+    Returns:
+        The Markdown.
+    """
+    out = places.out
+    result = artefact.collect(scale, seeds, out)
+    text = artefact.markdown(result)
+    cells = [
+        {"name": cell.label, "state": cell.state(out), "command": cell.command(places)}
+        for cell in artefact.cells(scale, seeds)
+    ]
+    about = {"artefact": artefact.name, "scale": scale.name, "seeds": list(seeds)}
+    content = {"format": FORMAT, "version": VERSION, **about, "result": to_dict(result), "cells": cells}
+    write_json(out / f"{artefact.name}.json", content)
+    write_bytes(out / f"{artefact.name}.md", text.encode())
+    if artefact.picture is not None:
+        write_bytes(out / f"{artefact.name}.png", artefact.picture(result))
+    return text
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, the first column at the left, the others at the right."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def percent(value: float | None) -> str:
+    """A fraction as percent with one decimal; `missing` where there is none."""
+    return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def beside(value: float | None, paper: float | None) -> str:
+    """Our figure with the paper's beside it in brackets."""
+    return percent(value) if paper is None else f"{percent(value)} ({100 * paper:.1f})"

@@ -1,0 +1,38 @@
+"""How far may a difference be trusted? Means over seeds, with intervals."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Literal
+
+from scipy.stats import t
+
+from scotoma.verification.statistics import CONFIDENCE, Interval
+
+Verdict = Literal["holds", "does not hold", "not decided", "missing"]
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of what is there; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """The mean of some values with Student's interval: mean +- t(n - 1) s / sqrt(n).
+
+    None for fewer than two values: one seed says nothing of how seeds differ.
+    """
+    if len(values) < 2:
+        return None
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    return Interval(fmean(values), fmean(values) - half, fmean(values) + half)
+
+
+def is_above_zero(difference: Interval | None) -> Verdict:
+    """Whether a difference is above zero: not decided where its interval covers zero."""
+    if difference is None:
+        return "missing"
+    if difference.low > 0:
+        return "holds"
+    return "does not hold" if difference.high < 0 else "not decided"
