@@ -1,6 +1,8 @@
 """What the tests of reproductions share: a tiny scale on noise, and a cache of their own."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,8 @@ def tiny_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a scale whose runs take a second each."""
     folder = tmp_path / "scales"
     folder.mkdir()
-    tables = NETWORKS | {"training": TRAINING | {"iterations": 3}, "verification": ATTACKS}
+    tables: dict[str, Mapping[str, Any]] = {**NETWORKS, "training": TRAINING | {"iterations": 3}}
+    tables["verification"] = ATTACKS
     lines = [SCALE]
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]

@@ -77,7 +77,7 @@ def reproduce(
         require_same_settings(cells, out)
         failures = None if no_run else _run(cells, places)
         print(write_artefact(wanted, on, numbers, places))
-    print(f"Written: {out / artefact}.md and {out / artefact}.json")
+    print(f"Written: {out / artefact}.md, .json{' and .png' if wanted.picture else ''}.")
     if failures is not None:
         raise failures
 
@@ -122,5 +122,14 @@ def _run(cells: "Sequence[Cell]", places: "Places") -> ScotomaError | None:
 
 
 def _show(cells: "Sequence[Cell]", places: "Places") -> None:
+    from scotoma.experiments.cells import EncoderCell
+    from scotoma.experiments.cost import cost_of, report
+    from scotoma.runs.progress import watched
+
     for cell in cells:
         print(f"{cell.state(places.out):6} {cell.label}\n       $ {cell.command(places)}")
+    todo = [cell for cell in cells if isinstance(cell, EncoderCell) and cell.state(places.out) != "done"]
+    if todo:
+        print("\nTiming an encoder of each kind ...", flush=True)
+        for line in report(cost_of(todo, places, watched())):
+            print(line)

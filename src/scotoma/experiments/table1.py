@@ -110,7 +110,7 @@ def collect(scale: Scale, seeds: Sequence[int], out: Path) -> Table1:
     for direction in DIRECTIONS:
         by_objective = {
             objective: tuple(
-                _seed_figures(attack_of(scale, direction, objective, seed, seeds[0]), out) for seed in seeds
+                seed_figures(attack_of(scale, direction, objective, seed, seeds[0]), out) for seed in seeds
             )
             for objective in OBJECTIVES
         }
@@ -147,7 +147,8 @@ def markdown(found: Table1) -> str:
     return "\n".join(lines)
 
 
-def _seed_figures(attack: AttackCell, out: Path) -> SeedFigures:
+def seed_figures(attack: AttackCell, out: Path) -> SeedFigures:
+    """What is there of one encoder and the attacks on its hidden and its kept task."""
     hide, keep = attack.tasks
     encoder = attack.encoder
     within = None

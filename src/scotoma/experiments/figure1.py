@@ -1,0 +1,173 @@
+"""How much slower, and how far, do fresh attackers learn from encoded images? (Figure 1 of the paper)"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from scotoma.experiments.artefact import MISSING, Artefact, percent, table
+from scotoma.experiments.cells import Cell, read_results
+from scotoma.experiments.scales import Scale
+from scotoma.experiments.table1 import BASELINES, DIRECTIONS, OBJECTIVES, attack_of, pair_of
+from scotoma.reports.findings import CHANCE, figures, headline
+from scotoma.runs.results import Cell as Attack
+from scotoma.runs.results import Results
+
+# Which of Table 1's encoders are drawn, in the colours and dashes of the lines.
+DRAWN = ("label-flip", "gan")
+_LINES: dict[str, tuple[str, str]] = {
+    "identity": ("#858b93", "-"),
+    "blur": ("#858b93", "--"),
+    "label-flip": ("#d9541a", "-"),
+    "gan": ("#2f7fc1", "--"),
+}
+# How far towards its own best an attacker must have come for its iterations to be counted.
+FAR = 0.9
+_PANEL = (4.6, 3.2)  # inches
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation accuracy of one attacker; `reached` is the iteration at which it had come `FAR` of the way
+    from guessing to its best, `slower` that number over identity's.
+    """
+
+    encoder: str
+    iterations: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    best: float | None = None
+    reached: int | None = None
+    slower: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The attackers of one task."""
+
+    direction: str
+    task: str
+    hidden: bool
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class Figure1:
+    """All panels, of the first seed."""
+
+    seed: int
+    panels: tuple[Panel, ...]
+
+
+def cells(scale: Scale, seeds: Sequence[int]) -> tuple[Cell, ...]:
+    """The encoders of Table 1 that are drawn, of the first seed, and the attacks on them."""
+    found: list[Cell] = []
+    for objective in DRAWN:
+        for direction in DIRECTIONS:
+            attack = attack_of(scale, direction, objective, seeds[0], seeds[0])
+            found += [attack.encoder, attack]
+    return tuple(found)
+
+
+def collect(scale: Scale, seeds: Sequence[int], out: Path) -> Figure1:
+    """Read the curves."""
+    seed = seeds[0]
+    first = read_results(attack_of(scale, DIRECTIONS[0], OBJECTIVES[0], seed, seed), out)
+    panels = []
+    for direction in DIRECTIONS:
+        encoders = {name: read_results(attack_of(scale, direction, name, seed, seed), out) for name in DRAWN}
+        for task, hidden in zip(pair_of(scale, direction), (True, False), strict=True):
+            attacks = {name: _attack(first, name, task) for name in BASELINES}
+            attacks |= {name: _attack(results, "encoder", task) for name, results in encoders.items()}
+            panels.append(Panel(direction, task, hidden, _curves(attacks)))
+    return Figure1(seed, tuple(panels))
+
+
+def markdown(found: Figure1) -> str:
+    """How many iterations each attacker needed, in words and numbers; the curves are in the picture."""
+    rows = []
+    for panel in found.panels:
+        sign = "-" if panel.hidden else "+"
+        for curve in panel.curves:
+            slower = MISSING if curve.slower is None else f"{curve.slower:.1f}"
+            reached = MISSING if curve.reached is None else f"{curve.reached:,}"
+            rows.append(
+                [panel.direction, f"{sign}{panel.task}", curve.encoder, percent(curve.best), reached, slower]
+            )
+    heads = ["encoders", "task", "attacked", "best, validation", "iterations", "times identity's"]
+    lines = [
+        "# Figure 1: fresh attackers learn",
+        "",
+        f"Seed {found.seed}. Iterations: until {FAR:.0%} of the way from 50 % to the attacker's own best. The "
+        "curves are in figure1.png.",
+        "",
+        table(heads, rows),
+    ]
+    return "\n".join(lines)
+
+
+def picture(found: Figure1) -> bytes:
+    """The curves as PNG: one panel a task, a logarithmic axis of iterations."""
+    columns = 2
+    rows = -(-len(found.panels) // columns)
+    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for number, panel in enumerate(found.panels):
+        _draw(figure.add_subplot(rows, columns, number + 1), panel)
+    drawn = io.BytesIO()
+    canvas.print_png(drawn)
+    return drawn.getvalue()
+
+
+def reached_at(iterations: Sequence[int], accuracies: Sequence[float], far: float = FAR) -> int | None:
+    """The first iteration with an accuracy of chance + far (best - chance); None for an attacker that never
+    beat guessing.
+    """
+    if not accuracies or max(accuracies) <= CHANCE:
+        return None
+    level = CHANCE + far * (max(accuracies) - CHANCE)
+    return next(at for at, value in zip(iterations, accuracies, strict=True) if value >= level)
+
+
+def _attack(results: Results | None, encoder: str, task: str) -> Attack | None:
+    cell = headline(results, encoder, task) if results else None
+    return cell if figures(cell) else None
+
+
+def _curves(attacks: Mapping[str, Attack | None]) -> tuple[Curve, ...]:
+    curves = []
+    clear: int | None = None
+    for name, attack in attacks.items():
+        # A logarithmic axis has no place for iteration 0.
+        points = [point for point in attack.curve if point.iteration > 0] if attack else []
+        iterations = tuple(point.iteration for point in points)
+        accuracies = tuple(point.val_accuracy for point in points)
+        reached = reached_at(iterations, accuracies)
+        clear = reached if name == "identity" else clear
+        slower = reached / clear if reached and clear else None
+        best = max(accuracies) if accuracies else None
+        curves.append(Curve(name, iterations, accuracies, best, reached, slower))
+    return tuple(curves)
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    for curve in panel.curves:
+        colour, dashes = _LINES[curve.encoder]
+        if curve.iterations:
+            percents = [100 * value for value in curve.accuracies]
+            axes.plot(curve.iterations, percents, color=colour, linestyle=dashes, label=curve.encoder)
+    axes.set_xscale("log")
+    axes.set_ylim(45, 101)
+    axes.axhline(100 * CHANCE, color="#1d2026", linewidth=0.6, linestyle=":")
+    said = "hidden" if panel.hidden else "kept"
+    axes.set_title(f"{panel.task} ({said}; {panel.direction})", fontsize=10, parse_math=False)
+    axes.set_xlabel("attacker's iterations", fontsize=8)
+    axes.set_ylabel("validation accuracy, %", fontsize=8)
+    if any(curve.iterations for curve in panel.curves):
+        axes.legend(fontsize=7, loc="lower right", frameon=False)
+
+
+FIGURE1_ARTEFACT = Artefact("figure1", cells, collect, markdown, picture)

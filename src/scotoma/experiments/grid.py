@@ -1,0 +1,135 @@
+"""What did the fresh attackers find, encoder by encoder and task by task? (Table 2 as numbers)"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from scotoma.experiments.cells import AttackCell, EncoderCell, attack_cell, encoder_cell, read_results
+from scotoma.experiments.scales import LETTERS, Scale
+from scotoma.reports.findings import figures, headline
+from scotoma.runs.run_folder import read_json
+
+BASELINES = ("identity", "blur")
+UNSEEN = "unseen"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Which test images an attacker got right. `weights` (images,) are those of balanced accuracy, sum 1."""
+
+    keys: tuple[str, ...]
+    categories: tuple[str, ...]
+    right: npt.NDArray[np.bool_]
+    weights: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One attack: accuracies as fractions, the 95 % interval over test images, and the answers, if kept."""
+
+    test: float
+    low: float
+    high: float
+    floor: float
+    state: str
+    answers: Answers | None = None
+
+
+Grid = Mapping[tuple[str, str], Measured]
+
+
+def encoder_of(scale: Scale, row: str, seed: int) -> EncoderCell:
+    """The encoder of a row. It is the one of Table 1 where that has it too."""
+    hide, keep = scale.table2.tasks(row)
+    over = {"training": {"objective": "label-flip"}}
+    return encoder_cell(scale, "table2", scale.table2.group, hide, keep, seed, over, "label-flip")
+
+
+def attacks_of(scale: Scale, row: str, seed: int, first: int) -> tuple[AttackCell, ...]:
+    """The attacks on the encoder of a row, in its own group and in the unseen one; the baselines stand beside
+    those of the first row with the seed `first`.
+    """
+    grid = scale.table2
+    encoder = encoder_of(scale, row, seed)
+    own = [name for name in grid.columns if name in encoder.group.categories]
+    others = [name for name in grid.columns if name not in own]
+    baselines = BASELINES if (row, seed) == (grid.rows[0], first) else ()
+    found = [attack_cell(encoder, own, baselines)]
+    if others:
+        unseen = scale.groups[grid.unseen]
+        found.append(attack_cell(encoder, others, baselines, group=unseen, variant=UNSEEN))
+    return tuple(found)
+
+
+def rows_of(scale: Scale) -> tuple[str, ...]:
+    """All rows of the table, baselines first."""
+    return (*BASELINES, *scale.table2.rows)
+
+
+def read_grid(scale: Scale, seed: int, seeds: Sequence[int], out: Path) -> dict[tuple[str, str], Measured]:
+    """Measured cells by row and letter for one seed; what is missing is left out. The baselines are those of
+    the first seed.
+    """
+    letters = dict(zip(scale.table2.columns, LETTERS, strict=True))
+    found: dict[tuple[str, str], Measured] = {}
+    for attack in attacks_of(scale, scale.table2.rows[0], seeds[0], seeds[0]):
+        for name in BASELINES:
+            found |= {(name, letters[task]): each for task, each in _measured(attack, name, out).items()}
+    for row in scale.table2.rows:
+        for attack in attacks_of(scale, row, seed, seeds[0]):
+            measured = _measured(attack, "encoder", out)
+            found |= {(row, letters[task]): each for task, each in measured.items()}
+    return found
+
+
+def paired_error(first: Answers, second: Answers) -> float | None:
+    """Standard error of the difference of two balanced accuracies on the same test images.
+
+    Within every category c of n images, d = right - right' has a variance s**2; with the category's weight w
+    the error is sqrt(sum of w**2 s**2 / n), which a bootstrap within categories tends to. None where the
+    images differ.
+    """
+    if first.keys != second.keys:
+        return None
+    difference = first.right.astype(np.float64) - second.right
+    total = 0.0
+    categories = np.array(first.categories)
+    for category in np.unique(categories):
+        of_category = categories == category
+        weight = first.weights[of_category].sum()
+        total += float(weight**2 * difference[of_category].var() / of_category.sum())
+    return float(np.sqrt(total))
+
+
+def _measured(attack: AttackCell, subject: str, out: Path) -> dict[str, Measured]:
+    results = read_results(attack, out)
+    if results is None:
+        return {}
+    measured = {}
+    for task in attack.tasks:
+        cell = headline(results, subject, task)
+        found = figures(cell)
+        if cell is not None and found is not None:
+            path = attack.folder(out) / "cells" / f"{quote(subject, safe='')}--{quote(task, safe='')}.json"
+            measured[task] = Measured(
+                found.test, found.low, found.high, cell.floor, cell.state, _answers(path)
+            )
+    return measured
+
+
+def _answers(path: Path) -> Answers | None:
+    if not path.is_file():
+        return None
+    said = read_json(path).get("predictions") or {}
+    if not said:
+        return None
+    positive = np.array(said["positive"], bool)
+    right = (np.array(said["probability"]) > 0.5) == positive
+    names, places = np.unique(np.array(said["category"]), return_inverse=True)
+    counts = np.bincount(places, minlength=len(names))
+    share = np.where(positive, 1.0, 1.0 / max(len(names) - 1, 1)) / 2
+    return Answers(tuple(said["key"]), tuple(said["category"]), right, share / counts[places])
