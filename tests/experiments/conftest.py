@@ -1,6 +1,5 @@
 """What the tests of reproductions share: a tiny scale on noise, and a cache of their own."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,8 @@ def tiny_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a scale whose runs take a second each."""
     folder = tmp_path / "scales"
     folder.mkdir()
-    tables: dict[str, Mapping[str, Any]] = {**NETWORKS, "training": TRAINING | {"iterations": 3}}
-    tables["verification"] = ATTACKS
+    tables: dict[str, Any] = dict(NETWORKS)
+    tables |= {"training": TRAINING | {"iterations": 3}, "verification": ATTACKS}
     lines = [SCALE]
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]

@@ -1,11 +1,21 @@
 """One real, tiny reproduction from the command line, and what becomes of cells that fail."""
 
 import json
+import os
+import signal
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from scotoma.cli import main
+from scotoma.errors import ScotomaError
+from scotoma.experiments.cells import Places
+from scotoma.experiments.runner import run_cells
+from scotoma.experiments.scales import load_scale
+from scotoma.experiments.table1 import attack_of
 from scotoma.runs.results import Results
 from tests.tiny import write_photos
 
@@ -45,3 +55,54 @@ def test_cells_are_run_collected_and_not_run_twice(
     capsys.readouterr()
     assert main(recorded.split()[1:]) == 0
     assert "holds these attacks, finished" in capsys.readouterr().out
+
+
+# Stands for the interpreter: `scotoma train` fails, writes its encoder, or waits to be interrupted.
+_FAKE = """#!/bin/sh
+for last; do :; done
+case "$last" in
+*gan*) echo first line; echo it went wrong; exit 1 ;;
+*max-entropy*) trap 'echo stopped > "$last.stopped"; exit 130' INT; sleep 20 & wait ;;
+*) echo "$OMP_NUM_THREADS" > "$last.threads"; mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
+esac
+"""
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    fake = tmp_path / "fake"
+    fake.write_text(_FAKE)
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    out = tmp_path / "out"
+    (out / "encoders").mkdir(parents=True)
+    return Places(out, "photos")
+
+
+def test_a_failure_is_told_at_the_end_and_stops_nothing_else(places: Places, tiny_scale: str) -> None:
+    scale = load_scale(tiny_scale)
+    failing, fine = (attack_of(scale, "-a +b", name, 0, 1) for name in ("gan", "label-flip"))
+    with pytest.raises(ScotomaError) as raised:
+        run_cells([failing.encoder, failing, fine.encoder], places, at_once=2)
+    log = places.out / "logs" / f"encoders-{failing.encoder.name}.log"
+    assert str(raised.value) == (
+        "2 of 3 cells failed; the same command tries them again:\n"
+        f"  {failing.encoder.label}: it went wrong ({log})\n"
+        f"  {failing.label}: there is no encoder to attack"
+    )
+    assert fine.encoder.state(places.out) == "done"
+    assert Path(f"{fine.encoder.folder(places.out)}.threads").read_text() == "1\n"
+    run_cells([fine.encoder], places)
+
+
+def test_ctrl_c_reaches_the_running_cells_and_waits_for_them(places: Places, tiny_scale: str) -> None:
+    encoder = attack_of(load_scale(tiny_scale), "-a +b", "max-entropy", 0, 1).encoder
+
+    def interrupt() -> None:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt, match="The same command goes on: what has ended is kept"):
+        run_cells([encoder], places)
+    assert Path(f"{encoder.folder(places.out)}.stopped").exists()

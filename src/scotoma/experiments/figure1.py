@@ -101,8 +101,8 @@ def markdown(found: Figure1) -> str:
     lines = [
         "# Figure 1: fresh attackers learn",
         "",
-        f"Seed {found.seed}. Iterations: until {FAR:.0%} of the way from 50 % to the attacker's own best. The "
-        "curves are in figure1.png.",
+        f"Seed {found.seed}. Iterations: until {FAR:.0%} of the way from 50 % to the attacker's own best. "
+        "The curves are in figure1.png.",
         "",
         table(heads, rows),
     ]

@@ -98,9 +98,9 @@ def markdown(found: Normalisation) -> str:
     lines = [
         "# Normalisation: does the encoder collapse?",
         "",
-        f"Encoders that hide {found.hide} and keep nothing, mean over {len(found.ways[0].seeds)} seed(s): share "
-        "of outputs in % that are dead, have a variance below .5 before the tanh, a deviation below .3 after "
-        "it; unit variance gives a deviation of .63.",
+        f"Encoders that hide {found.hide} and keep nothing, mean over {len(found.ways[0].seeds)} seed(s): "
+        "share of outputs in % that are dead, have a variance below .5 before the tanh, a deviation below .3 "
+        "after it; unit variance gives a deviation of .63.",
         "",
         table(heads, rows),
     ]

@@ -1,4 +1,4 @@
-"""Do the settings matter as section 4.1 says: falling rate, large batches, warm-up, low rates of attackers?"""
+"""Do the settings matter as section 4.1 says: falling rate, batches, warm-up, attackers' rates?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,8 +127,8 @@ def markdown(found: Stated) -> str:
     lines = [
         "# Stated: what the settings of section 4.1 do",
         "",
-        f"-{found.hide} +{found.keep}, label flip, mean over {len(found.rows[0].seeds)} seed(s), balanced accuracy "
-        "in %; the interval is over seeds, of a single seed over test images.",
+        f"-{found.hide} +{found.keep}, label flip, mean over {len(found.rows[0].seeds)} seed(s), balanced "
+        "accuracy in %; the interval is over seeds, of a single seed over test images.",
         "",
         table(heads, rows),
     ]

@@ -132,8 +132,8 @@ def markdown(found: Table1) -> str:
     lines = [
         "# Table 1: the hidden category within training and after it",
         "",
-        f"Balanced accuracy in %, mean over {len(found.rows[0].seeds)} seed(s); 50 is guessing; in round brackets "
-        "the paper's. The interval of a mean is over seeds, that of a single seed over test images.",
+        f"Balanced accuracy in %, mean over {len(found.rows[0].seeds)} seed(s); 50 is guessing; in round "
+        "brackets the paper's. The interval of a mean is over seeds, that of a single seed over test images.",
         "",
         table(heads, rows),
         "Original and blurred images, test: "

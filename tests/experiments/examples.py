@@ -1,0 +1,72 @@
+"""Run folders made by hand: what verification leaves, with chosen figures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from scotoma.experiments.cells import AttackCell
+from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results, Role
+from scotoma.runs.run_folder import write_json
+
+
+def attack(encoder: str, task: str, test: float, role: Role = "other", **changes: Any) -> Cell:
+    """One attack: validation is a point above test, the interval two points to both sides."""
+    figures: dict[str, Any] = {
+        "state": "done",
+        "val_accuracy": test + 0.01,
+        "test_accuracy": test,
+        "test_low": test - 0.02,
+        "test_high": test + 0.02,
+        "floor": 0.5,
+        "curve": (),
+    }
+    return Cell(
+        encoder=encoder,
+        task=task,
+        role=role,
+        attacker="paper",
+        seed=0,
+        auc=0.5,
+        cross_entropy=0.6,
+        bits=0.1,
+        iterations=20,
+        seconds=1.0,
+        counts=Counts(1, 1, 1, 1, 1, 1),
+        settings={},
+        **(figures | changes),
+    )
+
+
+def curve(values: Mapping[int, float]) -> tuple[Point, ...]:
+    """Validation accuracies by iteration."""
+    return tuple(Point(at, 1e-3, 0.6, 0.6, value) for at, value in values.items())
+
+
+def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell]) -> None:
+    """`results.json` of an attack cell."""
+    names = dict.fromkeys(each.encoder for each in attacks)
+    kinds: dict[str, Any] = {"identity": "identity", "blur": "blur", "encoder": "trained"}
+    encoders = tuple(EncoderSummary(name, kinds[name], "00", (3, 7, 7)) for name in names)
+    cell.folder(out).mkdir(parents=True, exist_ok=True)
+    Results({}, cell.encoder.hide, cell.encoder.keep, encoders, tuple(attacks)).write(
+        cell.folder(out) / "results.json"
+    )
+
+
+def write_answers(
+    cell: AttackCell, out: Path, encoder: str, task: str, said: Sequence[tuple[str, bool]]
+) -> None:
+    """What an attacker says of every test image: the image's category, and whether it is right."""
+    folder = cell.folder(out) / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    positive = [category == task for category, _ in said]
+    predictions = {
+        "key": [f"image {number}" for number in range(len(said))],
+        "category": [category for category, _ in said],
+        "positive": positive,
+        "probability": [
+            0.9 if truth == right else 0.1 for truth, (_, right) in zip(positive, said, strict=True)
+        ],
+    }
+    write_json(folder / f"{encoder}--{quote(task, safe='')}.json", {"predictions": predictions})

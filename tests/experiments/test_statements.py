@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from scotoma.experiments.grid import Answers, Measured, paired_error
+from scotoma.experiments.paper import TABLE2
+from scotoma.experiments.scales import LETTERS, PAPER_ROWS
+from scotoma.experiments.statements import (
+    easier_costs_more,
+    easier_is_harder,
+    every_statement,
+    hides_more_than_blur,
+    keeping_costs_little,
+    more_kept_less_private,
+    more_kept_more_useful,
+)
+
+
+def measured(test: float, half: float = 0.01, floor: float = 0.5) -> Measured:
+    return Measured(test, test - half, test + half, floor, "done")
+
+
+def papers_grid(half: float = 0.005) -> dict[tuple[str, str], Measured]:
+    return {
+        (row, letter): measured(value, half)
+        for row, values in TABLE2.items()
+        for letter, value in zip(LETTERS, values, strict=True)
+    }
+
+
+def answers(categories: list[str], right: list[bool], weights: list[float]) -> Answers:
+    keys = tuple(map(str, range(len(right))))
+    return Answers(keys, tuple(categories), np.array(right), np.array(weights))
+
+
+def test_the_papers_own_table_agrees_with_its_statements() -> None:
+    verdicts = {each.said: each.verdict for each in every_statement(PAPER_ROWS, [papers_grid()])}
+    assert verdicts["-a hides a more than blur does"] == "holds"
+    assert verdicts["tasks that are easier on original images are harder to hide"] == "holds"
+    assert verdicts["hiding a task that is easier costs the other tasks more"] == "holds"
+    assert verdicts["d is solved better under -a +d than under -a"] == "holds"
+    assert verdicts["a is less than 5 points easier under -a +b than under -a"] == "holds"
+    assert verdicts["a is less than 5 points easier under -a +b,c,e than under -a"] == "not decided"
+    assert verdicts["-a +b,c,e leaves d, f, g, h more useful than -a +b,e"] == "holds"
+    assert verdicts["a is easier under -a +b,c,e than under -a +b,e, beyond the floor"] == "holds"
+    assert len(verdicts) == 23
+
+
+@pytest.mark.parametrize(
+    ("hidden", "verdict"), [(0.6, "holds"), (0.82, "does not hold"), (0.71, "not decided")]
+)
+def test_blur(hidden: float, verdict: str) -> None:
+    grid = {("blur", "a"): measured(0.7), ("-a", "a"): measured(hidden)}
+    found = hides_more_than_blur("a", [grid])
+    assert found.verdict == verdict
+    assert found.numbers == pytest.approx({"blur": 0.7, "-a": hidden})
+    assert found.difference is not None
+    half = np.hypot(0.01, 0.01)
+    assert found.difference.low == pytest.approx(0.7 - hidden - half)
+
+
+def test_seeds_give_students_interval() -> None:
+    grids = [{("blur", "a"): measured(0.7), ("-a", "a"): measured(value)} for value in (0.6, 0.64)]
+    found = hides_more_than_blur("a", grids)
+    # Differences .10 and .06: mean .08, half = 12.7062 * .02.
+    assert found.difference is not None
+    assert found.difference.low == pytest.approx(0.08 - 12.7062 * 0.02, abs=1e-5)
+    assert found.verdict == "not decided"
+
+
+def test_easiest_and_costs() -> None:
+    grid = {("identity", each): measured(value) for each, value in (("a", 0.9), ("b", 0.99))}
+    for row, own, others in (("-a", 0.6, 0.9), ("-b", 0.8, 0.7)):
+        grid |= {(row, letter): measured(own if row == f"-{letter}" else others) for letter in LETTERS}
+    hardest, costs = easier_is_harder(["a", "b"], [grid]), easier_costs_more(["a", "b"], [grid])
+    assert (hardest.verdict, costs.verdict) == ("holds", "holds")
+    assert hardest.numbers["rank correlation"] == pytest.approx(1)
+    assert hardest.difference is not None and hardest.difference.estimate == pytest.approx(0.2)
+    assert costs.difference is not None and costs.difference.estimate == pytest.approx(0.2)
+
+
+def test_keeping_and_the_floor() -> None:
+    grid = {("-a", "a"): measured(0.6), ("-a +b", "a"): measured(0.63)}
+    little = keeping_costs_little("-a +b", [grid])
+    assert little.difference is not None and little.difference.estimate == pytest.approx(0.02)
+    assert little.verdict == "holds"
+    grid[("-a +b,c", "a")] = measured(0.7, floor=0.57)
+    more = more_kept_less_private("-a +b", "-a +b,c", [grid])
+    assert more.difference is not None and more.difference.estimate == pytest.approx(0)
+    assert more.verdict == "not decided"
+
+
+def test_utility_is_the_mean_over_tasks_that_are_free_in_both_rows() -> None:
+    grid = {("-a +b", letter): measured(0.7) for letter in LETTERS}
+    grid |= {("-a +b,c", letter): measured(0.8 if letter in "defgh" else 0.1) for letter in LETTERS}
+    found = more_kept_more_useful("-a +b", "-a +b,c", [grid])
+    assert found.difference is not None
+    assert found.difference.estimate == pytest.approx(0.1)
+    error = np.hypot(0.01, 0.01) / np.sqrt(5)
+    assert found.difference.high == pytest.approx(0.1 + error)
+    del grid["-a +b", "h"]
+    assert more_kept_more_useful("-a +b", "-a +b,c", [grid]).verdict == "missing"
+
+
+def test_nothing_there_is_missing_throughout() -> None:
+    assert {each.verdict for each in every_statement(PAPER_ROWS, [{}])} == {"missing"}
+
+
+def test_paired_error_is_what_resampling_within_categories_gives() -> None:
+    random = np.random.default_rng(0)
+    categories = ["a"] * 200 + ["b"] * 150 + ["c"] * 50
+    weights = np.array([0.5 / 200] * 200 + [0.25 / 150] * 150 + [0.25 / 50] * 50)
+    first, second = random.random(400) < 0.8, random.random(400) < 0.6
+    error = paired_error(
+        answers(categories, first.tolist(), weights.tolist()),
+        answers(categories, second.tolist(), weights.tolist()),
+    )
+    difference = weights * (first.astype(float) - second)
+    places = [np.flatnonzero(np.array(categories) == name) for name in "abc"]
+    sampled = [sum(difference[random.choice(rows, len(rows))].sum() for rows in places) for _ in range(3000)]
+    assert error == pytest.approx(np.std(sampled), rel=0.06)
+
+
+def test_other_images_are_not_paired() -> None:
+    one = answers(["a", "b"], [True, False], [0.5, 0.5])
+    other = Answers(("7", "8"), one.categories, one.right, one.weights)
+    assert paired_error(one, other) is None
+    assert paired_error(one, one) == 0

@@ -1,0 +1,30 @@
+import pytest
+
+from scotoma.experiments.statistics import is_above_zero, mean, t_interval
+from scotoma.verification.statistics import Interval
+
+
+def test_mean_leaves_out_what_is_missing() -> None:
+    assert mean([0.5, None, 1.0]) == 0.75
+    assert mean([None]) is None
+
+
+def test_t_interval() -> None:
+    found = t_interval([1.0, 3.0])
+    # n = 2: s = sqrt 2, t = 12.7062, half = t s / sqrt 2 = t.
+    assert found is not None
+    assert (found.estimate, found.low, found.high) == pytest.approx((2, 2 - 12.7062, 2 + 12.7062), abs=1e-4)
+    assert t_interval([1.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(2, 1, 3), "holds"),
+        (Interval(0, -1, 1), "not decided"),
+        (Interval(-2, -3, -1), "does not hold"),
+        (None, "missing"),
+    ],
+)
+def test_verdicts(interval: Interval | None, verdict: str) -> None:
+    assert is_above_zero(interval) == verdict
