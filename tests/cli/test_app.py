@@ -77,7 +77,8 @@ def test_ctrl_c_in_a_verb_says_how_to_go_on(
         (
             ["tran"],
             'Unknown command "tran". Did you mean "train"? '
-            "Available commands: check, train, verify, report, encode, info, demo, reproduce.\nSee scotoma --help.\n",
+            "Available commands: check, train, verify, report, encode, info, demo, reproduce.\n"
+            "See scotoma --help.\n",
         ),
         (
             ["train", "photos", "--hid", "a"],

@@ -24,6 +24,7 @@ from scotoma.reports.gallery import ORIGINALS, fitted, read_gallery
 
 _SIDE = 96  # pixels of a picture
 _SHOWN = 8
+_GAP = 4
 _KEEP_TO_YOURSELF = (
     "The picture shows images whose licence does not let them be published: keep it to yourself."
 )
@@ -122,7 +123,12 @@ def _strips(row: PictureRow) -> list[tuple[str, npt.NDArray[np.uint8], str]]:
 
 
 def _strip(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.concatenate([np.asarray(fitted(each, _SIDE)) for each in pictures[:_SHOWN]], axis=1)
+    """Pictures side by side; all strips have one width, so that rows stand below each other."""
+    strip = np.full((_SIDE, _SHOWN * (_SIDE + _GAP), 3), 255, np.uint8)
+    for number, picture in enumerate(pictures[:_SHOWN]):
+        left = number * (_SIDE + _GAP)
+        strip[:, left : left + _SIDE] = np.asarray(fitted(picture, _SIDE))
+    return strip
 
 
 def _accuracies(row: PictureRow) -> str:
