@@ -118,7 +118,7 @@ def _strips(row: PictureRow) -> list[tuple[str, npt.NDArray[np.uint8], str]]:
     pictures = {each.name: each.pictures for each in read_gallery(Path(row.gallery)).rows}
     if row.subject not in pictures:
         return []
-    strips = [(row.name, _strip(pictures[row.subject]), _accuracies(row))]
+    strips = [(row.name, _strip(pictures[row.subject]), _accuracies(row, beside=True))]
     return strips if row.subject != "encoder" else [("", _strip(pictures[ORIGINALS]), ""), *strips]
 
 
@@ -131,8 +131,11 @@ def _strip(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return strip
 
 
-def _accuracies(row: PictureRow) -> str:
-    return ", ".join(f"{letter} {percent(value)}" for letter, value in row.accuracies.items())
+def _accuracies(row: PictureRow, beside: bool = False) -> str:
+    """In one line, or, beside pictures, in lines of three."""
+    said = [f"{letter} {percent(value)}" for letter, value in row.accuracies.items()]
+    width = 3 if beside else max(len(said), 1)
+    return "\n".join(", ".join(said[start : start + width]) for start in range(0, len(said), width))
 
 
 FIGURE3_ARTEFACT = Artefact("figure3", cells, collect, markdown, picture)
