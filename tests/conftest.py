@@ -1,4 +1,4 @@
-"""What do all tests share? One thread, and the way to data that is too large for the repository."""
+"""What do all tests share? One thread, a cache of their own, and the way to large data."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,14 @@ import torch
 
 # Tests are small: threads would cost more than they give, and make sums depend on the machine.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A verb that runs in a test would give torch one thread a core, for all tests that come after it.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(scope="session")

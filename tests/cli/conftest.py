@@ -1,4 +1,4 @@
-"""What the tests of verbs share: one thread, a cache of their own, tiny settings, an encoder made of them."""
+"""What the tests of verbs share: tiny settings, an encoder made of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +7,6 @@ import pytest
 
 from scotoma.cli import main
 from tests.tiny import ATTACKS, NETWORKS, TRAINING, toml, write_photos
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the tests of reproductions share: a tiny scale on noise, and a cache of their own."""
+"""What the tests of reproductions share: a tiny scale on noise."""
 
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,6 @@ unseen = "unseen"
 columns = ["airport_terminal", "office", "bar", "runway", "coast", "volcano", "swamp", "valley"]
 rows = ["-a", "-b", "-a +b", "-a +b,c"]
 """
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture
