@@ -17,13 +17,13 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from iteration import median_time
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import centre_crop
@@ -63,9 +63,11 @@ def profile(encoder: FrozenEncoder, files: list[str], repeats: int) -> dict[str,
         return [fit_square(image, stored.stored_side, stored.channels) for image in decoded]
 
     steps = {
-        "read and decode": median_time(lambda: [decode_image(file) for file in files], repeats),
-        "fit to the stored square": median_time(fit, repeats),
-        "crop and scale": median_time(lambda: centre_crop(fitted, stored), repeats),
+        "read and decode": median_time(
+            lambda: [decode_image(file) for file in files], repeats, time.thread_time
+        ),
+        "fit to the stored square": median_time(fit, repeats, time.thread_time),
+        "crop and scale": median_time(lambda: centre_crop(fitted, stored), repeats, time.thread_time),
         **layers(encoder, fitted, repeats),
     }
     return {name: seconds / len(files) for name, seconds in steps.items()}
@@ -101,16 +103,6 @@ def layers(encoder: FrozenEncoder, fitted: npt.NDArray[np.uint8], repeats: int) 
     for hook in hooks:
         hook.remove()
     return {name: statistics.median(run[name] for run in runs[1:]) for name in runs[0]}
-
-
-def median_time(work: Callable[[], object], repeats: int) -> float:
-    """Median seconds of this thread on the processor, after one run that does not count."""
-    times = []
-    for _ in range(repeats + 1):
-        start = time.thread_time()
-        work()
-        times.append(time.thread_time() - start)
-    return statistics.median(times[1:])
 
 
 if __name__ == "__main__":

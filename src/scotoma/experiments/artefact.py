@@ -9,6 +9,7 @@ from scotoma.experiments.cells import Cell, Places
 from scotoma.experiments.scales import Scale
 from scotoma.runs.run_folder import write_bytes, write_json
 from scotoma.runs.settings import to_dict
+from scotoma.verification.statistics import Interval
 
 FORMAT = "scotoma-reproduction"
 VERSION = 1
@@ -59,6 +60,14 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(value: float | None) -> str:
     """A fraction as percent with one decimal; `missing` where there is none."""
     return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def points(difference: Interval) -> str:
+    """A difference of fractions in points, with its interval."""
+    estimate, low, high = (
+        f"{100 * each:+.1f}" for each in (difference.estimate, difference.low, difference.high)
+    )
+    return f"{estimate} [{low}, {high}]"
 
 
 def beside(value: float | None, paper: float | None) -> str:

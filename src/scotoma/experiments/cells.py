@@ -20,11 +20,15 @@ State = Literal["done", "begun", "to do"]
 
 @dataclass(frozen=True)
 class Places:
-    """Where images lie and where run folders go; images that were not named stand as DATA in commands."""
+    """Where run folders go, and where images lie, if that was named."""
 
     out: Path
-    data: str = "DATA"
-    other_data: str = "OTHER-DATA"
+    data: str | None = None
+    other_data: str | None = None
+
+    def named(self, group: Group) -> str:
+        """The images of a group, or the word that stands for them in commands."""
+        return self.other_data or "OTHER-DATA" if group.other_data else self.data or "DATA"
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class EncoderCell:
             "config": settings_file(self, places.out),
             "out": self.folder(places.out),
         }
-        return command_line("train", [places.data], flags)
+        return command_line("train", [places.named(self.group)], flags)
 
     def state(self, out: Path) -> State:
         """Whether there is something to run."""
@@ -105,7 +109,7 @@ class AttackCell:
     def command(self, places: Places) -> str:
         """The command that makes it."""
         flags = {
-            "data": places.other_data if self.group.other_data else places.data,
+            "data": places.named(self.group),
             "tasks": self.tasks,
             "baselines": self.baselines or "none",
             "categories": self.group.categories,

@@ -89,7 +89,7 @@ def _estimate(table: ImageTable, plan: TrainingPlan) -> float:
 def _table(cell: EncoderCell, preset: Preset, places: Places, progress: Progress | None) -> ImageTable:
     side, channels = preset.images.stored_side, preset.encoder.channels
     categories = cell.group.categories
-    if places.data != Places(places.out).data:
+    if places.data is not None:
         return open_images(places.data, side, channels, categories=categories, progress=progress)
     count = _RANDOM * len(categories)
     pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)

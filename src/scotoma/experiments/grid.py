@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.data.tasks import Task
 from scotoma.experiments.cells import AttackCell, EncoderCell, attack_cell, encoder_cell, read_results
 from scotoma.experiments.scales import LETTERS, Scale
+from scotoma.metrics import image_weights
 from scotoma.reports.findings import figures, headline
 from scotoma.runs.run_folder import read_json
+from scotoma.verification.cells import CELLS, cell_file
 
 BASELINES = ("identity", "blur")
 UNSEEN = "unseen"
@@ -114,22 +116,16 @@ def _measured(attack: AttackCell, subject: str, out: Path) -> dict[str, Measured
         cell = headline(results, subject, task)
         found = figures(cell)
         if cell is not None and found is not None:
-            path = attack.folder(out) / "cells" / f"{quote(subject, safe='')}--{quote(task, safe='')}.json"
-            measured[task] = Measured(
-                found.test, found.low, found.high, cell.floor, cell.state, _answers(path)
-            )
+            answers = _answers(cell_file(attack.folder(out) / CELLS, subject, task), task)
+            measured[task] = Measured(found.test, found.low, found.high, cell.floor, cell.state, answers)
     return measured
 
 
-def _answers(path: Path) -> Answers | None:
-    if not path.is_file():
-        return None
-    said = read_json(path).get("predictions") or {}
+def _answers(path: Path, task: str) -> Answers | None:
+    said = (read_json(path).get("predictions") or {}) if path.is_file() else {}
     if not said:
         return None
-    positive = np.array(said["positive"], bool)
-    right = (np.array(said["probability"]) > 0.5) == positive
-    names, places = np.unique(np.array(said["category"]), return_inverse=True)
-    counts = np.bincount(places, minlength=len(names))
-    share = np.where(positive, 1.0, 1.0 / max(len(names) - 1, 1)) / 2
-    return Answers(tuple(said["key"]), tuple(said["category"]), right, share / counts[places])
+    right = (np.array(said["probability"]) > 0.5) == np.array(said["positive"], bool)
+    names, labels = np.unique(np.array(said["category"]), return_inverse=True)
+    weights = image_weights(Task((task,), tuple(names.tolist())), labels)
+    return Answers(tuple(said["key"]), tuple(said["category"]), right, weights)

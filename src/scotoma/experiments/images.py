@@ -11,10 +11,7 @@ from scotoma.experiments.scales import Scale
 
 def places_of(scale: Scale, out: Path, data: str | None, other_data: str | None) -> Places:
     """Where images lie as far as that is known: what was named, else what the scale names."""
-    unnamed = Places(out)
-    return Places(
-        out, data or scale.data or unnamed.data, other_data or scale.other_data or unnamed.other_data
-    )
+    return Places(out, data or scale.data or None, other_data or scale.other_data or None)
 
 
 def require_images(cells: Sequence[Cell], scale: Scale, places: Places) -> None:
@@ -23,17 +20,17 @@ def require_images(cells: Sequence[Cell], scale: Scale, places: Places) -> None:
     Raises:
         InputError: names what is missing, all at once.
     """
-    unnamed, problems = Places(places.out), []
-    for is_other, flag, source, none in (
-        (False, "--data", places.data, unnamed.data),
-        (True, "--other-data", places.other_data, unnamed.other_data),
+    problems = []
+    for is_other, flag, source in (
+        (False, "--data", places.data),
+        (True, "--other-data", places.other_data),
     ):
         wanted = {
             name for cell in cells if cell.group.other_data == is_other for name in cell.group.categories
         }
         if not wanted:
             continue
-        if source == none:
+        if source is None:
             problems.append(f"The scale {scale.name} needs images: name their folder with {flag}.")
         elif lacking := sorted(wanted - set(category_names(source))):
             problems.append(f"{source} lacks the categories {', '.join(lacking)} of the scale {scale.name}.")

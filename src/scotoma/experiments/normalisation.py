@@ -70,7 +70,7 @@ def collect(scale: Scale, seeds: Sequence[int], out: Path) -> Normalisation:
         ways.append(
             Way(
                 way,
-                NORMALISATION[way].said,
+                NORMALISATION[way],
                 mean([each.dead for each in found]),
                 mean([each.low_variance for each in found]),
                 mean([each.low_deviation for each in found]),

@@ -37,18 +37,10 @@ TABLE2: dict[str, tuple[float, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Collapsed:
-    """What section 4.2 says of an encoder's outputs: shares that are dead (no variance) or low (< .5)."""
-
-    dead: float | None
-    low_variance: float | None
-    said: str
-
-
-NORMALISATION: dict[str, Collapsed] = {
-    "none": Collapsed(None, 1.0, "the variance constraint is violated for all outputs"),
-    "batch": Collapsed(0.75, None, "75 % of the outputs have zero variance"),
-    "location-with-bias": Collapsed(0.0, 0.9, "none has zero variance, 90 % have one below 0.5"),
-    "location": Collapsed(None, None, "satisfies the variance constraint"),
+# What section 4.2 says of the outputs of an encoder with so normalised layers.
+NORMALISATION = {
+    "none": "the variance constraint is violated for all outputs",
+    "batch": "75 % of the outputs have zero variance",
+    "location-with-bias": "none has zero variance, 90 % have one below 0.5",
+    "location": "satisfies the variance constraint",
 }

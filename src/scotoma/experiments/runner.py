@@ -11,11 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from scotoma.data.photos import cores
 from scotoma.errors import ScotomaError
@@ -26,67 +26,59 @@ LOGS = "logs"
 _WAIT = 0.1  # seconds between two looks at the processes
 
 
-@dataclass
-class _Job:
-    """One cell that is to be run, and its process once it is."""
+@dataclass(frozen=True)
+class Running:
+    """A cell and the process that makes it, whose words go into `log`."""
 
     cell: Cell
     log: Path
-    process: "subprocess.Popen[bytes] | None" = None
-    output: IO[bytes] | None = None
-    failure: str = ""
+    process: "subprocess.Popen[bytes]"
 
 
 @dataclass
 class Queue:
-    """Cells that wait, that run, and that have ended."""
+    """Cells that wait and that run, how many have ended, and of those that failed why, by label."""
 
     places: Places
-    waiting: list[_Job]
-    running: list[_Job] = field(default_factory=list)
-    ended: list[_Job] = field(default_factory=list)
+    waiting: list[Cell]
+    running: list[Running] = field(default_factory=list)
+    ended: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
 
     def start_ready(self, at_once: int) -> None:
         """Start cells in their order, an attack once its encoder is there."""
-        for job in list(self.waiting):
+        for cell in list(self.waiting):
             if len(self.running) >= at_once:
                 return
-            if self._is_ready(job):
-                self.waiting.remove(job)
-                self.running.append(job)
-                _start(job, self.places)
-            elif not self._may_get_ready(job):
-                self.waiting.remove(job)
-                job.failure = "there is no encoder to attack"
-                self.ended.append(job)
+            if self._is_ready(cell):
+                self.waiting.remove(cell)
+                self.running.append(_start(cell, self.places))
+            elif not self._may_get_ready(cell):
+                self.waiting.remove(cell)
+                self.ended += 1
+                self.failures[cell.label] = "there is no encoder to attack"
 
-    def collect_ended(self) -> int:
-        """Take the processes that have ended from those that run; tells how many."""
-        over = [job for job in self.running if job.process is not None and job.process.poll() is not None]
-        for job in over:
-            self.running.remove(job)
-            self.ended.append(job)
-            _end(job)
-        return len(over)
+    def collect_ended(self) -> None:
+        """Take the processes that have ended from those that run."""
+        for one in [each for each in self.running if each.process.poll() is not None]:
+            self.running.remove(one)
+            self.ended += 1
+            if one.process.returncode != 0:
+                self.failures[one.cell.label] = _last_words(one)
 
     def interrupt(self) -> None:
         """Ask every process to stop as Ctrl-C does, so that it keeps its checkpoint, and wait for it."""
-        for job in self.running:
-            if job.process is not None and job.process.poll() is None:
-                job.process.send_signal(signal.SIGINT)
-        for job in self.running:
-            if job.process is not None:
-                job.process.wait()
-            if job.output is not None:
-                job.output.close()
+        for one in self.running:
+            if one.process.poll() is None:
+                one.process.send_signal(signal.SIGINT)
+        for one in self.running:
+            one.process.wait()
 
-    def _is_ready(self, job: _Job) -> bool:
-        cell = job.cell
+    def _is_ready(self, cell: Cell) -> bool:
         return not isinstance(cell, AttackCell) or cell.encoder.file(self.places.out).is_file()
 
-    def _may_get_ready(self, job: _Job) -> bool:
-        cell = job.cell
-        coming = [each.cell.label for each in (*self.waiting, *self.running)]
+    def _may_get_ready(self, cell: Cell) -> bool:
+        coming = [each.label for each in (*self.waiting, *(one.cell for one in self.running))]
         return isinstance(cell, AttackCell) and cell.encoder.label in coming
 
 
@@ -106,10 +98,9 @@ def run_cells(
         KeyboardInterrupt: after every process has stopped and kept what it had.
     """
     progress = progress or Silent()
-    logs = places.out / LOGS
-    logs.mkdir(exist_ok=True)
+    (places.out / LOGS).mkdir(exist_ok=True)
     todo = [cell for cell in cells if cell.state(places.out) != "done"]
-    queue = Queue(places, [_Job(cell, logs / f"{cell.label.replace('/', '-')}.log") for cell in todo])
+    queue = Queue(places, todo.copy())
     progress.start("cells", len(cells))
     progress.advance(len(cells) - len(todo))
     try:
@@ -117,19 +108,19 @@ def run_cells(
             _run(queue, at_once or cores(), progress)
     finally:
         progress.stop()
-    _require_sound(queue.ended)
+    _require_sound(queue.failures, len(todo))
 
 
 def _run(queue: Queue, at_once: int, progress: Progress) -> None:
     shown = ""
     try:
         while queue.waiting or queue.running:
-            before = len(queue.ended)
+            before = queue.ended
             queue.collect_ended()
             queue.start_ready(at_once)
-            names = ", ".join(job.cell.label for job in queue.running)
-            if names != shown or len(queue.ended) > before:
-                progress.advance(len(queue.ended) - before, running=names)
+            names = ", ".join(one.cell.label for one in queue.running)
+            if names != shown or queue.ended > before:
+                progress.advance(queue.ended - before, running=names)
                 shown = names
             if queue.running:
                 progress.advance(0)
@@ -139,33 +130,31 @@ def _run(queue: Queue, at_once: int, progress: Progress) -> None:
         raise KeyboardInterrupt("The same command goes on: what has ended is kept.") from None
 
 
-def _start(job: _Job, places: Places) -> None:
-    job.output = job.log.open("wb")
-    job.process = subprocess.Popen(
-        [sys.executable, "-m", "scotoma", *arguments(job.cell.command(places))],
-        stdin=subprocess.DEVNULL,
-        stdout=job.output,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        # Ctrl-C in a terminal reaches this process only, which passes it on, once.
-        start_new_session=True,
-    )
+def _start(cell: Cell, places: Places) -> Running:
+    log = places.out / LOGS / f"{cell.label.replace('/', '-')}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scotoma", *arguments(cell.command(places))],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # Ctrl-C in a terminal reaches this process only, which passes it on, once.
+            start_new_session=True,
+        )
+    return Running(cell, log, process)
 
 
-def _end(job: _Job) -> None:
-    if job.output is not None:
-        job.output.close()
-    if job.process is not None and job.process.returncode != 0:
-        lines = job.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = lines[-1] if lines else f"ended with {job.process.returncode}"
-        job.failure = f"{said} ({job.log})"
+def _last_words(ended: Running) -> str:
+    lines = ended.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = lines[-1] if lines else f"ended with {ended.process.returncode}"
+    return f"{said} ({ended.log})"
 
 
-def _require_sound(ended: Sequence[_Job]) -> None:
-    failed = [job for job in ended if job.failure]
-    if failed:
-        head = f"{len(failed)} of {len(ended)} cells failed; the same command tries them again:"
-        raise ScotomaError("\n".join([head, *(f"  {job.cell.label}: {job.failure}" for job in failed)]))
+def _require_sound(failures: Mapping[str, str], cells: int) -> None:
+    if failures:
+        head = f"{len(failures)} of {cells} cells failed; the same command tries them again:"
+        raise ScotomaError("\n".join([head, *(f"  {label}: {why}" for label, why in failures.items())]))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from scotoma.experiments.artefact import MISSING, Artefact, percent, table
 from scotoma.experiments.cells import AttackCell, Cell, attack_cell, encoder_cell
 from scotoma.experiments.scales import Scale
-from scotoma.experiments.statistics import mean, t_interval
+from scotoma.experiments.statistics import bounds, mean
 from scotoma.experiments.table1 import DIRECTIONS, SeedFigures, attack_of, pair_of, seed_figures
 
 
@@ -90,11 +90,7 @@ def collect(scale: Scale, seeds: Sequence[int], out: Path) -> Stated:
     rows = []
     for variant in VARIANTS:
         found = tuple(seed_figures(attack_cell_of(scale, variant, seed, seeds[0]), out) for seed in seeds)
-        there = [each for each in found if each.test is not None]
-        over = t_interval([each.test for each in there if each.test is not None])
-        low, high = (
-            (over.low, over.high) if over else (there[0].low, there[0].high) if there else (None, None)
-        )
+        low, high = bounds([(each.test, each.low, each.high) for each in found])
         rows.append(
             Row(
                 variant.name,

@@ -10,6 +10,8 @@ from scipy.stats import t
 from scotoma.verification.statistics import CONFIDENCE, Interval
 
 Verdict = Literal["holds", "does not hold", "not decided", "missing"]
+# Accuracy of one seed and its interval over test images; None where it is missing.
+Bounded = tuple[float | None, float | None, float | None]
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -27,6 +29,16 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
         return None
     half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return Interval(fmean(values), fmean(values) - half, fmean(values) + half)
+
+
+def bounds(seeds: Sequence[Bounded]) -> tuple[float | None, float | None]:
+    """What bounds the mean of the seeds' accuracies: Student's interval over seeds, or, of the only seed that
+    is there, the interval over test images.
+    """
+    there = [(accuracy, low, high) for accuracy, low, high in seeds if accuracy is not None]
+    if (over := t_interval([accuracy for accuracy, _, _ in there])) is not None:
+        return over.low, over.high
+    return there[0][1:] if there else (None, None)
 
 
 def is_above_zero(difference: Interval | None) -> Verdict:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import get_args
 
 from scotoma.encoder_file import load_encoder
-from scotoma.experiments.artefact import Artefact, beside, percent, table
+from scotoma.experiments.artefact import Artefact, beside, percent, points, table
 from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, attack_cell, encoder_cell, read_results
 from scotoma.experiments.paper import TABLE1
 from scotoma.experiments.scales import Scale
-from scotoma.experiments.statistics import mean, t_interval
+from scotoma.experiments.statistics import bounds, mean, t_interval
 from scotoma.objectives import ObjectiveName
 from scotoma.reports.findings import figures, headline
 from scotoma.verification.statistics import Interval
@@ -228,12 +228,11 @@ def _line(row: Row) -> list[str]:
 
 
 def _interval(row: Row) -> str:
-    """Over seeds, or over the test images of the only seed."""
-    tests = [each.test for each in row.seeds if each.test is not None]
-    if (over := t_interval(tests)) is not None:
-        return f" [{percent(over.low)}, {percent(over.high)}]"
-    only = [each for each in row.seeds if each.test is not None]
-    return f" [{percent(only[0].low)}, {percent(only[0].high)}]" if only else ""
+    if row.test is None:
+        return ""
+    low, high = bounds([(each.test, each.low, each.high) for each in row.seeds])
+    rising = ", still rising" if any(each.state == "inconclusive" for each in row.seeds) else ""
+    return f" [{percent(low)}, {percent(high)}]{rising}"
 
 
 def _difference(row: Row) -> str:
@@ -241,8 +240,7 @@ def _difference(row: Row) -> str:
         return ""
     if row.to_gan is None:
         return "one seed" if len(row.seeds) == 1 else "missing"
-    low, high = (f"{100 * each:+.1f}" for each in (row.to_gan.low, row.to_gan.high))
-    return f"{100 * row.to_gan.estimate:+.1f} [{low}, {high}]"
+    return points(row.to_gan)
 
 
 TABLE1_ARTEFACT = Artefact("table1", cells, collect, markdown)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from scotoma.experiments.artefact import MISSING, Artefact, beside, percent, table
+from scotoma.experiments.artefact import MISSING, Artefact, beside, percent, points, table
 from scotoma.experiments.cells import Cell
 from scotoma.experiments.grid import attacks_of, read_grid, rows_of
 from scotoma.experiments.paper import TABLE2
 from scotoma.experiments.scales import LETTERS, Scale
 from scotoma.experiments.statements import Statement, every_statement
-from scotoma.experiments.statistics import mean, t_interval
+from scotoma.experiments.statistics import bounds, mean
 
 Role = Literal["hide", "keep", "other"]
 _MARKS: dict[Role, str] = {"hide": "-", "keep": "+", "other": ""}
@@ -121,16 +121,13 @@ def _entry(scale: Scale, row: str, letter: str, task: str, seeds: tuple[SeedEntr
     if row in scale.table2.rows:
         hide, keep = scale.table2.tasks(row)
         role = "hide" if task in hide else "keep" if task in keep else "other"
-    tests = [each.test for each in seeds if each.test is not None]
-    over = t_interval(tests)
-    there = [each for each in seeds if each.test is not None]
-    low, high = (over.low, over.high) if over else (there[0].low, there[0].high) if there else (None, None)
+    low, high = bounds([(each.test, each.low, each.high) for each in seeds])
     paper = TABLE2.get(row)
     return Entry(
         letter,
         task,
         role,
-        mean(tests),
+        mean([each.test for each in seeds]),
         low,
         high,
         mean([each.floor for each in seeds]),
@@ -152,11 +149,7 @@ def _line(row: Row) -> list[str]:
 
 
 def _said(statement: Statement) -> list[str]:
-    found = statement.difference
-    difference = MISSING
-    if found is not None:
-        estimate, low, high = (f"{100 * each:+.1f}" for each in (found.estimate, found.low, found.high))
-        difference = f"{estimate} [{low}, {high}]"
+    difference = MISSING if statement.difference is None else points(statement.difference)
     compared = [
         f"{name} {value:.2f}" if name == "rank correlation" else f"{name} {percent(value)}"
         for name, value in statement.numbers.items()

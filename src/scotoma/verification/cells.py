@@ -26,6 +26,13 @@ from scotoma.verification.statistics import auc, balanced_accuracy_interval, bit
 
 CELL_FORMAT = "scotoma-cell"
 CELL_VERSION = 1
+# The folder of the cells in that of a verification run.
+CELLS = "cells"
+
+
+def cell_file(folder: Path, subject: str, task: str) -> Path:
+    """Where a folder of cells keeps that of a subject and a task."""
+    return folder / f"{quote(subject, safe='')}--{quote(task, safe='')}.json"
 
 
 class CellFolder:
@@ -150,4 +157,4 @@ class CellFolder:
         return blake2b(dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _path(self, subject: Subject, task: Task) -> Path:
-        return self.folder / f"{quote(subject.name, safe='')}--{quote(str(task), safe='')}.json"
+        return cell_file(self.folder, subject.name, str(task))

@@ -22,7 +22,7 @@ from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Cell, Point
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_CODES, ON_IMAGES, build_network
-from scotoma.verification.cells import CellFolder
+from scotoma.verification.cells import CELLS, CellFolder
 from scotoma.verification.codes import Codes, encode_table
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import at_rate, attack
@@ -78,7 +78,7 @@ class Suite:
         self.progress = progress or Silent()
         self.parts: Split = split(table.keys, plan.split.seed, plan.split.fractions)
         self.tasks = [Task((name,), table.categories) for name in plan.tasks]
-        self.cell_folder = CellFolder(folder / "cells", table, self.parts, plan)
+        self.cell_folder = CellFolder(folder / CELLS, table, self.parts, plan)
         self.labels = self.cell_folder.labels
         require_every_category(asdict(self.labels), table.categories)
         self._progress_lock = Lock()
