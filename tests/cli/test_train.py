@@ -107,10 +107,10 @@ def test_what_was_asked_is_written_down(places: Path, trained: Path) -> None:
     assert settings["training"]["iterations"] == 12
     assert settings["training"]["classifier_rate"] == scotoma.load_preset("demo").training.classifier_rate
     assert settings["split"] == {"training": 0.5, "reserve": 0.1, "validation": 0.15, "test": 0.25}
-    assert len(asked.pop("images")) == 32
+    assert len(asked.pop("images")) == len(asked.pop("checksum")) == 32
     assert asked == {
         "format": "scotoma-settings",
-        "version": 1,
+        "version": 2,
         "data": str(places),
         "categories": ["airport_terminal", "bar", "office", "runway"],
         "hide": ["airport_terminal"],

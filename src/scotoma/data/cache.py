@@ -29,6 +29,7 @@ from scotoma.data.fashion import GARMENTS, embedded_set, read_idx_folder
 from scotoma.data.photos import CHUNK, decode_files, in_threads
 from scotoma.data.table import ImageTable, conflicting_rows, require_categories
 from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
 
 VERSION = 2
@@ -215,17 +216,27 @@ def _describe(catalogue: Catalogue, side: int, channels: int) -> _Wanted:
 def _open_entry(entry: Path, wanted: _Wanted) -> _Opened | None:
     """The entry, its pixels mapped into memory, or nothing where it is absent, stale or damaged."""
     try:
-        index = json.loads((entry / "index.json").read_bytes())
-        opened = _Opened(np.load(entry / "pixels.npy", mmap_mode="r"), index["keys"], index["left_out"])
-        sound = index["checksum"] == _checksum(entry / "pixels.npy", opened)
-        return opened if sound and index["wanted"] == asdict(wanted) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with (entry / "index.json").open("rb") as file:
+            # A larger one is not ours: a key and a row that is left out take less for each image.
+            index = parse_json(file.read(BLOCK + 64 * wanted.images))
+        keys, left_out = index["keys"], index["left_out"]
+        sound = index["checksum"] == _checksum(entry / "pixels.npy", keys, left_out)
+        if not sound or index["wanted"] != asdict(wanted):
+            return None
+        pixels = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        rows = sorted(set(range(wanted.images)).intersection(left_out))
+    # Whatever may be wrong with a cache, it is made anew; NumPy alone raises half a dozen kinds of errors.
+    except Exception:
         return None
+    shape = (wanted.images - len(rows), wanted.side, wanted.side, wanted.channels)
+    told = (pixels.shape, pixels.dtype, len(keys), left_out)
+    fits = told == (shape, np.uint8, KEY * wanted.images, rows)
+    return _Opened(pixels, keys, left_out) if fits else None
 
 
-def _checksum(pixels: Path, opened: _Opened) -> int:
+def _checksum(pixels: Path, keys: str, left_out: list[int]) -> int:
     """CRC-32 over an entry, read block by block: it guards against damage, not against forgery."""
-    value = zlib.crc32(json.dumps([opened.keys, opened.left_out]).encode())
+    value = zlib.crc32(json.dumps([keys, left_out]).encode())
     with pixels.open("rb") as file:
         while block := file.read(BLOCK):
             value = zlib.crc32(block, value)
@@ -258,12 +269,12 @@ def _build_entry(entry: Path, catalogue: Catalogue, wanted: _Wanted, progress: P
                     keys.append(key)
         left_out = conflicting_rows(keys, catalogue.labels)
         _leave_out(temporary / "all.npy", left_out, temporary / "pixels.npy")
-        opened = _Opened(np.empty(0, np.uint8), "".join(keys), left_out)
+        joined = "".join(keys)
         index = {
             "wanted": asdict(wanted),
-            "checksum": _checksum(temporary / "pixels.npy", opened),
+            "checksum": _checksum(temporary / "pixels.npy", joined, left_out),
             "left_out": left_out,
-            "keys": opened.keys,
+            "keys": joined,
         }
         (temporary / "index.json").write_text(json.dumps(index))
         _put_in_place(temporary, entry)
@@ -293,9 +304,12 @@ def _leave_out(every: Path, left_out: Sequence[int], kept: Path) -> None:
 def _put_in_place(temporary: Path, entry: Path) -> None:
     """Replace the entry. Whoever has the old one open keeps it; of two makers at once the later wins."""
     for attempt in range(ATTEMPTS):
-        if entry.exists():
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(entry.rename(temporary / f"old-{attempt}"))
+        with contextlib.suppress(FileNotFoundError):
+            old = entry.rename(temporary / f"old-{attempt}")
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
         try:
             temporary.rename(entry)
             return
