@@ -246,13 +246,21 @@ def flipped(data: bytes, position: int) -> bytes:
 def test_a_flipped_bit_in_an_encoder_file_is_noticed_wherever_it_is(tmp_path: Path) -> None:
     ENCODERS.write(tmp_path)
     path = tmp_path / ENCODERS.name
-    data = path.read_bytes()
+    data, weights = path.read_bytes(), load_file(path)
     # Every byte of the header's beginning, then evenly spread, weights and the running statistics included.
-    for position in [*range(40), *range(40, len(data), len(data) // 400), len(data) - 1]:
+    positions = [*range(40), *range(40, len(data), len(data) // 400), len(data) - 1]
+    noticed = 0
+    for position in positions:
         path.write_bytes(flipped(data, position))
-        assert message(ENCODERS, tmp_path), position
-    path.write_bytes(data)
-    assert load_encoder(path).card == CARD
+        try:
+            found = load_encoder(path)
+        except InputError:
+            noticed += 1
+        else:  # 1e-05 and 1E-05 are one number
+            assert found.card == CARD
+            found_weights = found.network.state_dict()
+            assert all(torch.equal(found_weights[name], weights[name]) for name in weights)
+    assert noticed >= len(positions) - 3
 
 
 def header(data: bytes) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def _open_entry(entry: Path, wanted: _Wanted) -> _Opened | None:
         sound = index["checksum"] == _checksum(entry / "pixels.npy", keys, left_out)
         if not sound or index["wanted"] != asdict(wanted):
             return None
-        pixels = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        pixels = np.lib.format.open_memmap(entry / "pixels.npy", mode="r")
         rows = sorted(set(range(wanted.images)).intersection(left_out))
     # Whatever may be wrong with a cache, it is made anew; NumPy alone raises half a dozen kinds of errors.
     except Exception:
