@@ -206,10 +206,18 @@ def held(folder: Path) -> Iterator[None]:
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        clear_abandoned(Path(folder))
         yield
     finally:
         # The file stays: removing it would let a third process lock another file of the same name.
         os.close(handle)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what a killed run was writing into a folder, which its new holder calls."""
+    for each in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            each.unlink()
 
 
 def _check_occupied(folder: Path, kind: str, overwrite: bool, resume: bool) -> None:
