@@ -8,16 +8,13 @@ import os
 import resource
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOM = 64 << 20
-# The bytes that the files of a job need at least at one time; smaller disks are full before it ends.
-NEEDED = {"training": 120_000, "cache": 900_000, "verification": 300_000}
-# The same for the largest file alone.
-LARGEST = {"training": 30_000, "cache": 800_000, "verification": 40_000}
+PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,21 @@ class Disk:
         finally:
             subprocess.run(["umount", str(folder)], check=True)
 
-    def filled(self, folder: Path, share: float, job: str) -> Callable[[], None] | None:
-        """Leave room for a share of what a job writes; what has to be called in its process, if anything."""
+    def filled(self, folder: Path, share: float, sizes: Sequence[int]) -> Callable[[], None] | None:
+        """Leave room for a share of what a run writes, or of its largest file where room is no disk's.
+
+        Args:
+            folder: the disk, empty.
+            share: below 1, so that there is too little room.
+            sizes: of the files that the run leaves, in bytes.
+
+        Returns:
+            What has to be called in the run's process, if anything.
+        """
         if self.mounts:
-            pages = max(int(share * NEEDED[job]) // 4096, 1)
-            _mount(folder, "-o", f"remount,size={pages * 4096}")
+            _mount(folder, "-o", f"remount,size={max(int(share * sum(sizes)) // PAGE, 1) * PAGE}")
             return None
-        limit = max(int(share * LARGEST[job]), 1)
+        limit = max(int(share * max(sizes)), 2 * PAGE)  # what it prints is a file, too
         return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     def emptied(self, folder: Path) -> None:

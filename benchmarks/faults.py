@@ -48,13 +48,16 @@ class Trial:
 
 @dataclass
 class Campaign:
-    """All that trials share: the jobs, what undisturbed runs left, and how long these wrote."""
+    """All that trials share: the jobs; of undisturbed runs what they left, in files of which sizes, and the
+    seconds that they wrote for.
+    """
 
     work: Path
     random: random.Random
     jobs: tuple[Job, ...] = ()
     whole: dict[str, dict[str, str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    sizes: dict[str, list[int]] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
 
     def prepare(self) -> None:
@@ -68,6 +71,7 @@ class Campaign:
                 if process.wait(LIMIT) != 0:
                     raise SystemExit(f"The undisturbed {job.name} failed:\n{self.said()}")
                 self.whole[job.name], self.seconds[job.name] = job.content(folder), over - begun
+                self.sizes[job.name] = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
                 if job.name == "training":
                     shutil.copy(folder / "run/encoder.safetensors", self.work)
             print(f"undisturbed {job.name}: writes for {self.seconds[job.name]:.2f} s", flush=True)
@@ -243,7 +247,7 @@ def fill(campaign: Campaign, disk: Disk, count: int) -> None:
         for number in range(count):
             with campaign.folder() as folder, disk.mounted(folder):
                 share = (number + campaign.random.random()) / count
-                before = disk.filled(folder, share, job.name)
+                before = disk.filled(folder, share, campaign.sizes[job.name])
                 process = campaign.start(job, folder, before)
                 wrong = campaign.complaint(process, (1, 2), disk.full)
                 disk.emptied(folder)
