@@ -229,8 +229,8 @@ def _open_entry(entry: Path, wanted: _Wanted) -> _Opened | None:
     except Exception:
         return None
     shape = (wanted.images - len(rows), wanted.side, wanted.side, wanted.channels)
-    told = (pixels.shape, pixels.dtype, len(keys), left_out)
-    fits = told == (shape, np.uint8, KEY * wanted.images, rows)
+    told = (pixels.shape, len(keys), left_out)
+    fits = told == (shape, KEY * wanted.images, rows) and pixels.dtype == np.uint8
     return _Opened(pixels, keys, left_out) if fits else None
 
 

@@ -90,5 +90,5 @@ def _checksum(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
         # Its length in front of each text: no two contents run together to the same bytes.
         text = json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode()
         summed.update(len(text).to_bytes(8, "little") + text)
-        summed.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        summed.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return summed.hexdigest()
