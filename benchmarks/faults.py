@@ -29,6 +29,8 @@ from scotoma.runs.run_folder import write_json
 
 LIMIT = 300.0  # seconds
 LOOK = 0.002
+ATTEMPTS = 8
+Process = subprocess.Popen[bytes]
 FAULTS = ("kill", "ctrl-c", "two", "full", "read-only")
 # How a trial may end.
 IDENTICAL, DIFFERENT, WRONG = "identical", "different", "not as it should"
@@ -44,6 +46,16 @@ class Trial:
     moment: float = 0.0
     in_time: bool = True
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Caught:
+    """A run in the middle; `in_time` unless it had always ended before."""
+
+    folder: Path
+    process: Process
+    moment: float
+    in_time: bool
 
 
 @dataclass
@@ -90,7 +102,7 @@ class Campaign:
         with tempfile.TemporaryDirectory(dir=self.work) as name:
             yield Path(name)
 
-    def start(self, job: Job, folder: Path, before: Callable[[], None] | None = None) -> "Process":
+    def start(self, job: Job, folder: Path, before: Callable[[], None] | None = None) -> Process:
         """Start the job's command; `before` runs in the new process first."""
 
         def prepare() -> None:
@@ -113,19 +125,29 @@ class Campaign:
         """What the process that was started last has said."""
         return (self.work / "log").read_text(errors="replace")
 
-    def wait(self, process: "Process", happened: Callable[[], bool]) -> float:
+    def wait(self, process: Process, happened: Callable[[], bool]) -> float:
         """Wait until something happened, or the process has ended; when that was."""
         until = time.monotonic() + LIMIT
         while process.poll() is None and not happened() and time.monotonic() < until:
             time.sleep(LOOK)
         return time.monotonic()
 
-    def disturbed(self, job: Job, folder: Path, moment: float) -> "Process":
-        """The job, `moment` seconds after it began to write."""
-        process = self.start(job, folder)
-        begun = self.wait(process, lambda: job.begun(folder))
-        self.wait(process, lambda: time.monotonic() >= begun + moment)
-        return process
+    @contextmanager
+    def caught(self, job: Job, share: float) -> Iterator[Caught]:
+        """The job in a folder of its own, a share of its time after it began to write.
+
+        Where it has ended by then, the machine has become faster: its time is corrected, and it starts anew.
+        """
+        for attempt in range(ATTEMPTS):
+            with self.folder() as folder:
+                process = self.start(job, folder)
+                begun = self.wait(process, lambda: job.begun(folder))
+                moment = share * self.seconds[job.name]
+                ended = self.wait(process, lambda: time.monotonic() >= begun + moment)  # noqa: B023
+                if process.poll() is None or attempt == ATTEMPTS - 1:
+                    yield Caught(folder, process, moment, process.poll() is None)
+                    return
+                self.seconds[job.name] = min(ended - begun, 0.9 * self.seconds[job.name])
 
     def resumed(self, job: Job, folder: Path) -> tuple[str, str]:
         """Give the command again: how that ended, and what is to be said of it."""
@@ -134,15 +156,12 @@ class Campaign:
         differ = differences(self.whole[job.name], job.content(folder))
         return (DIFFERENT, ", ".join(differ)) if differ else (IDENTICAL, "")
 
-    def complaint(self, process: "Process", codes: tuple[int, ...], told: str) -> str:
+    def complaint(self, process: Process, codes: tuple[int, ...], told: str) -> str:
         """What is wrong with how a disturbed process ended; nothing if it is as it should be."""
         code, said = process.wait(LIMIT), self.said()
         if code in codes and told in said and "Traceback" not in said and "Exception ignored" not in said:
             return ""
         return f"exit code {code}, said: {said.strip()[-1500:]}"
-
-
-Process = subprocess.Popen[bytes]
 
 
 def main() -> None:
@@ -186,53 +205,46 @@ def main() -> None:
 
 def kill(campaign: Campaign, count: int) -> None:
     """SIGKILL, job by job in turn, at moments spread over all that a job writes."""
-    for job, moment in moments(campaign, count):
-        with campaign.folder() as folder:
-            process = campaign.disturbed(job, folder, moment)
-            in_time = process.poll() is None
-            process.kill()
-            process.wait()
-            ended, detail = campaign.resumed(job, folder)
-            campaign.add(Trial("killed", job.name, ended, moment, in_time, detail))
+    for job, share in shares(campaign, count):
+        with campaign.caught(job, share) as run:
+            run.process.kill()
+            run.process.wait()
+            ended, detail = campaign.resumed(job, run.folder)
+            campaign.add(Trial("killed", job.name, ended, run.moment, run.in_time, detail))
 
 
-def moments(campaign: Campaign, count: int) -> list[tuple[Job, float]]:
-    """So many jobs in turn, each with a random moment of its own share of the time."""
+def shares(campaign: Campaign, count: int) -> list[tuple[Job, float]]:
+    """So many jobs in turn, each with a random share of its time; a job's are spread over all of it."""
     drawn = []
     for number in range(count):
         job = campaign.jobs[number % len(campaign.jobs)]
         of_job = len(range(number % len(campaign.jobs), count, len(campaign.jobs)))
-        share = (number // len(campaign.jobs) + campaign.random.random()) / of_job
-        drawn.append((job, share * campaign.seconds[job.name]))
+        drawn.append((job, (number // len(campaign.jobs) + campaign.random.random()) / of_job))
     return drawn
 
 
 def interrupt_twice(campaign: Campaign, count: int) -> None:
     """Ctrl-C, and once more while the run is about to stop."""
-    for job in campaign.jobs:
-        for _ in range(count):
-            moment = campaign.random.uniform(0.0, campaign.seconds[job.name])
-            between = campaign.random.choice((0.0, 0.005, 0.05, 0.2))
-            with campaign.folder() as folder:
-                process = campaign.disturbed(job, folder, moment)
-                in_time = process.poll() is None
-                for pause in (between, 0.0):
-                    process.send_signal(signal.SIGINT)
-                    time.sleep(pause)
-                wrong = campaign.complaint(process, (130,), "Stopped") if in_time else ""
-                ended, detail = campaign.resumed(job, folder)
-                campaign.add(_trial("Ctrl-C twice", job, ended, detail, wrong, moment, in_time))
+    for job, share in shares(campaign, count * len(campaign.jobs)):
+        between = campaign.random.choice((0.0, 0.005, 0.05, 0.2))
+        with campaign.caught(job, share) as run:
+            for pause in (between, 0.0):
+                run.process.send_signal(signal.SIGINT)
+                time.sleep(pause)
+            wrong = campaign.complaint(run.process, (130,), "Stopped") if run.in_time else ""
+            ended, detail = campaign.resumed(job, run.folder)
+            campaign.add(_trial("Ctrl-C twice", job, ended, detail, wrong, run.moment, run.in_time))
 
 
 def two_at_once(campaign: Campaign, count: int) -> None:
     """A second run on the folder of one that is running: refused, and told which process holds it."""
     for job in (each for each in campaign.jobs if each.name != "cache"):
         for _ in range(count):
-            with campaign.folder() as folder:
-                first = campaign.disturbed(job, folder, 0.0)
+            with campaign.caught(job, 0.0) as run:
+                first, folder = run.process, run.folder
+                first.send_signal(signal.SIGSTOP)  # so that it is still there when the second has started
                 second = campaign.start(job, folder)
                 told = f"run is in use by process {first.pid}: wait until it ends, or choose another --out."
-                first.send_signal(signal.SIGSTOP)  # so that it is still there when the second has started
                 wrong = campaign.complaint(second, (2,), told)
                 first.send_signal(signal.SIGCONT)
                 if first.wait(LIMIT) != 0:
@@ -261,7 +273,10 @@ def forbid(campaign: Campaign, disk: Disk) -> None:
         return
     for job in campaign.jobs:
         with campaign.folder() as folder, disk.mounted(folder):
-            process = campaign.disturbed(job, folder, 0.5 * campaign.seconds[job.name])
+            process = campaign.start(job, folder)
+            until = campaign.wait(process, lambda job=job, folder=folder: job.begun(folder))  # type: ignore[misc]
+            until += 0.5 * campaign.seconds[job.name]
+            campaign.wait(process, lambda until=until: time.monotonic() >= until)  # type: ignore[misc]
             process.kill()
             process.wait()
             disk.forbid(folder)

@@ -98,13 +98,23 @@ def written(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def test_a_run_that_ends_sooner_than_thought_is_caught_all_the_same(faults: Any, campaign: Any) -> None:
+    campaign.seconds["line"] = 1.0
+    (job,) = campaign.jobs
+    with campaign.caught(job, 0.7) as run:
+        assert run.in_time and not (run.folder / "run/end.json").exists()
+        run.process.kill()
+        run.process.wait()
+    assert campaign.seconds["line"] < 0.9
+
+
 def test_moments_are_spread_over_the_time_and_the_jobs(faults: Any, campaign: Any) -> None:
     (job,) = campaign.jobs
     campaign.jobs = (job, replace(job, name="other"))
     campaign.seconds["other"] = 3.0
-    drawn = faults.moments(campaign, 9)
+    drawn = faults.shares(campaign, 9)
     for name, count in (("line", 5), ("other", 4)):
-        shares = [moment / campaign.seconds[name] for each, moment in drawn if each.name == name]
+        shares = [share for each, share in drawn if each.name == name]
         assert [int(share * count) for share in shares] == list(range(count))
 
 
