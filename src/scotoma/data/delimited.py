@@ -7,6 +7,7 @@ has, and may be quoted as in CSV (RFC 4180). A row that does not fit is an error
 import codecs
 import csv
 import io
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def _delimiters_of_header(text: str, path: Path, problems: Problems) -> list[str
         line, first = next((number, one) for number, one in enumerate(text.splitlines(), 1) if one.strip())
         if first.strip().isdecimal():
             what = "there is only a number, as in CelebA's own list, whose columns are divided by blanks"
-            command = FROM_CELEBA.format(path, path.with_suffix(".csv"))
+            ends = (path, path.with_name(f"{path.stem}_commas.csv"))
+            command = FROM_CELEBA.format(*(shlex.quote(str(one)) for one in ends))
             problems.note("", what, line, f"Make a table with commas of it: {command}")
         else:
             shown = repr(first if len(first) <= 60 else first[:60] + "...")
@@ -143,7 +145,7 @@ def _explain(error: str) -> str:
         return f"a field of more than {csv.field_size_limit():,} characters; is a quote missing?"
     if "unexpected end" in error:
         return "a quote is opened and never closed"
-    return f"a quoted field goes on after its closing quote ({error})"
+    return "text follows the closing quote of a field"
 
 
 def _check(found: Rows, problems: Problems) -> None:
@@ -156,7 +158,7 @@ def _check(found: Rows, problems: Problems) -> None:
             problems.note("unprintable names", f"the name of column {number}, {name!a}, cannot be printed")
     for name in dict.fromkeys(name for name in header if name and header.count(name) > 1):
         numbers = " and ".join(str(number) for number, one in enumerate(header, 1) if one == name)
-        problems.note("names that come twice", f"the columns {numbers} are both named {name!r}")
+        problems.note("names that come twice", f"the columns {numbers} are all named {name!r}")
     for line, fields in found.misfits:
         what = f"{fields} field{'s' if fields > 1 else ''} where the header has {len(header)}"
         problems.note("rows of another length", what, line)

@@ -91,7 +91,7 @@ class Folders:
             start = next((start for start in self._starts if path.startswith(start)), None)
             path = path[len(start) :] if start else ".."
         if path == ".." or path.startswith("../"):
-            return "", OUTSIDE, f"{text!r} does not lie below {self.root}"
+            return "", OUTSIDE, f"{text!r} leads out of {self.root}"
         folder, _, name = path.rpartition("/")
         if name in self._list(folder) and is_image_name(name):
             return path, "", ""
