@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from scotoma.data.attributes import Attribute, ColumnSummary, ask, parse_question, summarise
+from scotoma.data.attributes import ColumnSummary, ask, parse_question, summarise
 from scotoma.data.columns import Column
+from scotoma.data.table import Attribute
 from scotoma.errors import InputError
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from scotoma.data import cache
-from scotoma.data.cache import default_cache, open_images
+from scotoma.data.cache import default_cache
 from scotoma.data.decoding import decode_image, fit_square, pixel_key
 from scotoma.data.fashion import GARMENTS, embedded_set
+from scotoma.data.images import open_images
 from scotoma.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -142,7 +143,8 @@ def test_a_failed_opening_leaves_nothing_behind(photos: Path, own_cache: Path) -
         assert str(error.value) == (
             "1 of 12 images cannot be read:\n"
             "  cats/0.jpg: the file is empty\n"
-            "Repair them, or move them out of the folder: images are never left out silently."
+            "Repair them, or move them out of the folder: images are never left out silently. "
+            "--skip-unreadable leaves them out and says so."
         )
         assert list(own_cache.iterdir()) == []
 

@@ -103,9 +103,14 @@ def test_backslashes_are_slashes_where_that_finds_more(root: Path) -> None:
 
 
 def test_each_folder_is_listed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = []
+    listed: list[str] = []
     scan = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listed.append(str(path)) or scan(path))
+
+    def noted(path: object) -> object:
+        listed.append(str(path))
+        return scan(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", noted)
     find_files([*NAMES, *NAMES, "x/y.jpg", "x/z.jpg"], root)
     assert listed == [f"{root}", f"{root}/b", f"{root}/x"]
 

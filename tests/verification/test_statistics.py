@@ -1,16 +1,19 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy.stats import binomtest
 
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.verification.statistics import (
+    Known,
     auc,
     balanced_accuracy_interval,
     bits,
     clopper_pearson,
+    joint_label,
     label_only_floor,
 )
 
@@ -92,31 +95,48 @@ def test_95_percent_of_the_intervals_hold_the_truth(level: float) -> None:
     assert 0.92 <= float(np.mean(held)) <= 1
 
 
+def known(labels: npt.NDArray[np.int64], kept: int) -> Known:
+    """Of categories in alphabetical order the first `kept` are kept: their label, or none of them."""
+    return Known(labels, np.minimum(labels, kept))
+
+
 @pytest.mark.parametrize(("kept", "floor"), [(0, 0.5), (1, 10 / 18), (2, 11 / 18), (3, 12 / 18)])
 @pytest.mark.parametrize("uneven", [False, True])
 def test_the_floor_of_one_of_ten_is_a_half_and_n_eighteenths(kept: int, floor: float, uneven: bool) -> None:
     counts = np.arange(20, 40, 2) if uneven else np.full(10, 30)
     labels = np.repeat(np.arange(10), counts)
-    found = label_only_floor(Task(("j",), TEN), TEN[:kept], labels, labels[::2])
+    found = label_only_floor(Task(("j",), TEN), known(labels, kept), known(labels[::2], kept))
     assert found == pytest.approx(floor)
 
 
 @pytest.mark.parametrize(("kept", "floor"), [(1, 5 / 8), (2, 6 / 8), (3, 7 / 8)])
 def test_the_floor_of_one_of_five(kept: int, floor: float) -> None:
     labels = np.repeat(np.arange(5), 20)
-    assert label_only_floor(Task(("e",), TEN[:5]), TEN[:kept], labels, labels) == pytest.approx(floor)
+    seen = known(labels, kept)
+    assert label_only_floor(Task(("e",), TEN[:5]), seen, seen) == pytest.approx(floor)
 
 
-def test_the_floor_of_a_kept_task_is_guessing() -> None:
-    labels = np.repeat(np.arange(10), 20)
-    assert label_only_floor(Task(("a",), TEN), ("a", "b"), labels, labels) == 0.5
+def test_the_floor_of_an_attribute_is_that_of_kept_attributes_together() -> None:
+    """Hidden is the parity of two kept bits: each alone says nothing of it, both say it all."""
+    bits = np.arange(80)[:, None] // np.array([1, 2]) % 2
+    hidden = bits.sum(axis=1) % 2
+    task = Task(("odd",), ("even", "odd"), attribute="parity")
+    for kept, floor in ((bits[:, :1], 0.5), (bits, 1.0)):
+        seen = Known(hidden, joint_label(list(kept.T)))
+        assert label_only_floor(task, seen, seen) == pytest.approx(floor)
+
+
+def test_a_missing_kept_label_is_a_label_of_its_own() -> None:
+    joint = joint_label([np.array([0, 1, -1, 0, -1]), np.array([1, 1, 0, 1, 0])])
+    assert len(set(joint.tolist())) == 3
+    assert (joint[0], joint[2]) == (joint[3], joint[4])
 
 
 def test_the_floor_s_rule_is_learned_from_training_images() -> None:
     """Nothing of the test labels decides it: categories that only the test images have change no rule."""
     training, test = np.repeat(np.arange(10), 20), np.repeat([0, 9], 20)
     # Of the kept a none is j; of the rest j is the most likely: both right.
-    assert label_only_floor(Task(("j",), TEN), ("a",), training, test) == 1
+    assert label_only_floor(Task(("j",), TEN), known(training, 1), known(test, 1)) == 1
 
 
 def test_area_under_the_curve_written_out() -> None:
@@ -129,14 +149,27 @@ def test_area_under_the_curve_written_out() -> None:
             pair = weights[i] * weights[j]
             total += pair
             hits += pair * ((scores[i] > scores[j]) + (scores[i] == scores[j]) / 2)
-    assert auc(scores, classes, weights) == pytest.approx(hits / total)
+    assert auc(np.stack([1 - scores, scores], axis=1), classes, weights) == pytest.approx(hits / total)
 
 
 def test_area_counts_categories_alike() -> None:
     """c is common and scored badly; weighting makes it half of 'other', whatever its number."""
     task, labels = Task(("a",), ("a", "b", "c")), np.repeat([0, 1, 2], [10, 10, 90])
     scores = np.repeat([0.5, 0.1, 0.9], [10, 10, 90])
-    assert auc(scores, task.classes_of(labels), image_weights(task, labels)) == pytest.approx(0.5)
+    probabilities = np.stack([1 - scores, scores], axis=1)
+    found = auc(probabilities, task.classes_of(labels), image_weights(task, labels))
+    assert found == pytest.approx(0.5)
+
+
+def test_area_of_several_classes_is_the_mean_of_each_against_the_others() -> None:
+    random = np.random.default_rng(0)
+    classes, weights = random.integers(3, size=60), random.random(60)
+    probabilities = random.dirichlet((1, 1, 1), 60)
+    areas = []
+    for index in range(3):
+        one = np.stack([1 - probabilities[:, index], probabilities[:, index]], axis=1)
+        areas.append(auc(one, (classes == index).astype(np.int64), weights))
+    assert auc(probabilities, classes, weights) == pytest.approx(np.mean(areas))
 
 
 def test_bits_of_a_cross_entropy() -> None:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scotoma.data.attributes import MISSING, Attribute, ColumnSummary, ask, parse_question, summarise
+from scotoma.data.attributes import ColumnSummary, ask, parse_question, summarise
 from scotoma.data.columns import READ_AS, Column
 from scotoma.data.delimited import Rows, read_rows
 from scotoma.data.listed_files import ListedFiles, find_files, image_share
+from scotoma.data.table import MISSING, Attribute
 from scotoma.data.table_problems import Problems, list_lines
 from scotoma.errors import InputError
 from scotoma.runs.settings import nearest

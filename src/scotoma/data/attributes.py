@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from scotoma.data.columns import Column, Kind, declare, number_of, word_of
+from scotoma.data.table import MISSING, Attribute
 from scotoma.errors import InputError
 from scotoma.runs.settings import nearest
 
-MISSING = -1
 SHOWN = 10
 # Each sign, and the one of the other side.
 SIGNS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -27,20 +26,6 @@ SIGNS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "<": (operator.lt, ">="),
 }
 CONDITION = re.compile(r"\s*(>=|<=|>|<|=)(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, eq=False)
-class Attribute:
-    """The classes that a question asks for.
-
-    values: names of the classes; of a binary attribute the second is what was asked for.
-    labels: int64 (images,), an index into `values`, or MISSING where it is not known.
-    about: one line for print on how the column was read: "binary: 1 is yes, 0 is no; 12 missing".
-    """
-
-    values: tuple[str, ...]
-    labels: npt.NDArray[np.int64]
-    about: str = ""
 
 
 @dataclass(frozen=True)

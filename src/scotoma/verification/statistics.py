@@ -18,6 +18,16 @@ Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of some images, (images,) each: their category in an attacked task, and a number for
+    their kept labels.
+    """
+
+    labels: Labels
+    kept: Labels
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with the bounds of its confidence interval."""
@@ -68,9 +78,17 @@ def balanced_accuracy_interval(
     return Interval(*(min(max(value, 0.0), 1.0) for value in values))
 
 
-def auc(scores: Floats, classes: Labels, weights: Floats) -> float:
-    """Area under the receiver operating characteristic of a binary task, weighted as the accuracy is."""
-    return float(roc_auc_score(classes, scores, sample_weight=weights))
+def auc(probabilities: Floats, classes: Labels, weights: Floats) -> float:
+    """Area under the receiver operating characteristic, weighted as the accuracy is: of class 1 in a binary
+    task, else the mean over classes, each against all others. Probabilities (images, classes).
+    """
+    if probabilities.shape[1] == 2:
+        return float(roc_auc_score(classes, probabilities[:, 1], sample_weight=weights))
+    areas = [
+        roc_auc_score(classes == index, column, sample_weight=weights)
+        for index, column in enumerate(probabilities.T)
+    ]
+    return float(np.mean(areas))
 
 
 def bits(cross_entropy: float, classes: int) -> float:
@@ -83,25 +101,26 @@ def bits(cross_entropy: float, classes: int) -> float:
     return math.log2(classes) - cross_entropy / math.log(2)
 
 
-def label_only_floor(task: Task, kept: Sequence[str], training: Labels, test: Labels) -> float:
-    """Accuracy on the test images of an attacker who is told the kept label of an image and nothing else.
+def label_only_floor(task: Task, training: Known, test: Known) -> float:
+    """Accuracy on the test images of an attacker who is told the kept labels of an image and nothing else.
 
     The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
-    task no
-    encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label -> most
-    likely class' is taken from the training images. For a task that is itself kept the floor is guessing.
-
-    Args:
-        task: the attacked task.
-        kept: names of the kept categories.
-        training, test: category of each image.
+    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label ->
+    most likely class' is taken from the training images.
     """
-    if not kept or set(task.names) & set(kept):
-        return 1.0 / task.classes
-    kept_label = Task(tuple(kept), task.categories)
-    weights = image_weights(task, training)
-    votes = np.zeros((kept_label.classes, task.classes))
-    np.add.at(votes, (kept_label.classes_of(training), task.classes_of(training)), weights)
-    predicted = votes.argmax(axis=1)[kept_label.classes_of(test)]
-    test_weights = image_weights(task, test)
-    return float(test_weights[predicted == task.classes_of(test)].sum() / test_weights.sum())
+    kept, number = np.unique(np.concatenate([training.kept, test.kept]), return_inverse=True)
+    votes = np.zeros((len(kept), task.classes))
+    weights = image_weights(task, training.labels)
+    of_training, of_test = number[: len(training.kept)], number[len(training.kept) :]
+    np.add.at(votes, (of_training, task.classes_of(training.labels)), weights)
+    predicted = votes.argmax(axis=1)[of_test]
+    test_weights = image_weights(task, test.labels)
+    return float(test_weights[predicted == task.classes_of(test.labels)].sum() / test_weights.sum())
+
+
+def joint_label(classes: Sequence[Labels]) -> Labels:
+    """A number for each combination of classes of several tasks, (images,); a missing class is one, too."""
+    joint = np.zeros(len(classes[0]), np.int64)
+    for each in classes:
+        joint = joint * (int(each.max(initial=0)) + 2) + each + 1
+    return joint
