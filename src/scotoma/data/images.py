@@ -15,7 +15,7 @@ from scotoma.data.cache import Decoded, decoded
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import fit_square, pixel_key, require_size
 from scotoma.data.fashion import GARMENTS, embedded_set, read_idx_folder
-from scotoma.data.near_duplicates import near_pairs, perceptual_hashes
+from scotoma.data.near_duplicates import near_duplicates
 from scotoma.data.photos import in_threads
 from scotoma.data.splits import given_parts, parts_of_files
 from scotoma.data.table import (
@@ -234,7 +234,7 @@ def _with_sides(
         return [values[file] for file in names]
 
     groups = column(sides.group_by) if sides.group_by else None
-    pairs = near_pairs(perceptual_hashes(table.pixels, progress)) if sides.near_duplicates else None
+    pairs = near_duplicates(table.pixels, progress) if sides.near_duplicates else None
     of_unit = units(table.keys, groups, pairs)
     parts = None
     if sides.column:

@@ -169,9 +169,13 @@ class CellFolder:
     def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
         """Images that come in groups do not count each for itself."""
         labels, units = task.labels_in(self.table)[rows], self.table.units
+        alone = balanced_accuracy_interval(correct, labels, task)
         if units is None:
-            return balanced_accuracy_interval(correct, labels, task)
-        return grouped_interval(correct, labels, task, units[rows], derive_seed(self.plan.seed, "bootstrap"))
+            return alone
+        seed = derive_seed(self.plan.seed, "bootstrap")
+        grouped = grouped_interval(correct, labels, task, units[rows], seed)
+        # Of few groups a bootstrap is too narrow, and of none that differ it has no width.
+        return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
 
     def _counts(self, task: Task) -> Counts:
         counts = []
