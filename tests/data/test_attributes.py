@@ -187,6 +187,12 @@ def test_a_threshold_may_divide_any_column_of_numbers() -> None:
         ),
         (column("0", "1"), "=", "2", "has no value '2': allowed: 0, 1."),
         (
+            column(*(f"p{number}" for number in range(1_200)), read_as="classes"),
+            "=",
+            "p",
+            "has no value 'p': it has 1,200 others.",
+        ),
+        (
             column("a", "b", "a", "?", missing=("?",)),
             "=",
             "?",

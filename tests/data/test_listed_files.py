@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,9 +104,14 @@ def test_backslashes_are_slashes_where_that_finds_more(root: Path) -> None:
 
 
 def test_each_folder_is_listed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = []
+    listed: list[str] = []
     scan = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: listed.append(str(path)) or scan(path))
+
+    def scandir(path: Path) -> Any:
+        listed.append(str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
     find_files([*NAMES, *NAMES, "x/y.jpg", "x/z.jpg"], root)
     assert listed == [f"{root}", f"{root}/b", f"{root}/x"]
 

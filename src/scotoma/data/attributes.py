@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.data.columns import Column, Kind, declare, number_of, word_of
+from scotoma.data.columns import MOST_CLASSES, Column, Kind, declare, number_of, word_of
 from scotoma.errors import InputError
 from scotoma.runs.settings import nearest
 
@@ -128,7 +128,9 @@ def _one_value(column: Column, value: str) -> Attribute:
     compared = word_of if column.kind == "binary" else str
     same = {text for text in column.counts if compared(text) == compared(value)}
     if not same:
-        column.refuse(f"has no value {value!r}: {nearest(value, column.names())}.")
+        many = len(column.counts) > MOST_CLASSES
+        advice = f"it has {len(column.counts):,} others" if many else nearest(value, column.names())
+        column.refuse(f"has no value {value!r}: {advice}.")
     others = [name for name in column.names() if name not in same]
     about = f"binary: {value} is yes, {_list(others)} {'are' if len(others) > 1 else 'is'} no"
     number = {text: int(text in same) for text in column.counts}
