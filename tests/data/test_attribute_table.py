@@ -168,7 +168,8 @@ def test_the_column_of_files_is_found_or_named(
     # One that is there may be the column that was meant, with others missing: it is not for us to say.
     two = "image,small\na.jpg,sub/a.jpg\nx.jpg,sub/b.png\n"
     assert refusal(two) == [
-        f"  several columns name image files below {folder}: 'image' (1 of 2 rows), 'small' (2 of 2 rows)",
+        f"  several columns hold names of images; of these there are below {folder}: "
+        "'image' 1 of 2, 'small' 2 of 2",
         "  Name the column with --file-column, and with --root the folder that its paths start from.",
     ]
     assert read(two, file_column="small").columns == {"image": ("a.jpg", "x.jpg")}
@@ -182,6 +183,17 @@ def test_the_column_of_files_is_found_or_named(
     assert refusal("number,age\n1,2\n3,4\n", file_column="number") == [
         "  line 2: '1' is no image by its extension",
         "  line 3: '3' is no image by its extension",
+    ]
+
+
+def test_a_column_that_looks_like_one_of_files_is_told_of_by_line(refusal: Callable[..., list[str]]) -> None:
+    assert refusal("file,age\nx.jpg,1\ny.jpg,2\n") == [
+        "  line 2: there is no file 'x.jpg'",
+        "  line 3: there is no file 'y.jpg'",
+    ]
+    assert refusal("file,age\na.jpg,1\nnotes.txt,2\n,3\n") == [
+        "  line 3: 'notes.txt' is no image by its extension",
+        "  line 4: no file is named",
     ]
 
 

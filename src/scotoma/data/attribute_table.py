@@ -177,10 +177,8 @@ def _file_column(
 def _tell_no_file_column(rows: Rows, found: Mapping[str, int], root: Path, problems: Problems) -> None:
     where = os.path.abspath(root)
     if found:
-        counts = ", ".join(
-            f"{name!r} ({count:,} of {len(rows.rows):,} rows)" for name, count in found.items()
-        )
-        what = f"several columns name image files below {where}: {counts}"
+        counts = ", ".join(f"{name!r} {count:,} of {len(rows.rows):,}" for name, count in found.items())
+        what = f"several columns hold names of images; of these there are below {where}: {counts}"
     else:
         what = (
             f"no column names image files below {where}; the columns are {', '.join(map(repr, rows.header))}"
