@@ -120,8 +120,8 @@ def test_a_threshold_may_divide_any_column_of_numbers() -> None:
             "",
             "",
             "is one of numbers, from 18 to 90, which are no classes. Set a threshold, for example "
-            '--hide "age>=35"; or have each number read as a class, by "age" = "classes" in [columns] of the '
-            "settings file, or by --columns age=classes.",
+            '--hide "age>=35"; or have each number read as a class, by "age" = "classes" in [labels.columns] '
+            "of the settings file, or by --columns age=classes.",
         ),
         (
             column("2", "2", "2", "3", name="eye colour"),
@@ -129,7 +129,7 @@ def test_a_threshold_may_divide_any_column_of_numbers() -> None:
             "2",
             "is one of numbers, from 2 to 3, which are no classes. Set a threshold, for example "
             '--hide "eye colour>=3"; or have each number read as a class, by "eye colour" = "classes" in '
-            "[columns] of the settings file, or by --columns 'eye colour=classes'.",
+            "[labels.columns] of the settings file, or by --columns 'eye colour=classes'.",
         ),
         (
             column("1", "", "1"),
@@ -187,6 +187,12 @@ def test_a_threshold_may_divide_any_column_of_numbers() -> None:
             "has no value 'Blak': did you mean 'black'? (allowed: black, red).",
         ),
         (column("0", "1"), "=", "2", "has no value '2': allowed: 0, 1."),
+        (
+            column(*(f"p{number}" for number in range(1_200)), read_as="classes"),
+            "=",
+            "p",
+            "has no value 'p': it has 1,200 others.",
+        ),
         (
             column("a", "b", "a", "?", missing=("?",)),
             "=",

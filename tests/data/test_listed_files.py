@@ -1,11 +1,21 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scotoma.data.listed_files import find_files, image_share
 
-NAMES = ("a.jpg", "b/c d.PNG", "b/日本 'é\".webp", "b/e.jpeg", " f.jpg", "b/notes.txt", "b/.hidden.jpg")
+NAMES = (
+    "a.jpg",
+    "b/c d.PNG",
+    "b/日本 'é\".webp",
+    "b/e.jpeg",
+    "..c/g.jpg",
+    " f.jpg",
+    "b/notes.txt",
+    "b/.hidden.jpg",
+)
 
 
 @pytest.fixture
@@ -27,6 +37,7 @@ def test_files_are_found_below_the_root(root: Path) -> None:
         "b/../a.jpg": "a.jpg",
         "nowhere/../a.jpg": "a.jpg",
         "../root/b//e.jpeg": None,
+        "..c/g.jpg": "..c/g.jpg",
         "b/c d.PNG": "b/c d.PNG",
         "b/日本 'é\".webp": "b/日本 'é\".webp",
         " f.jpg": " f.jpg",
@@ -106,13 +117,13 @@ def test_each_folder_is_listed_once(root: Path, monkeypatch: pytest.MonkeyPatch)
     listed: list[str] = []
     scan = os.scandir
 
-    def noted(path: object) -> object:
+    def scandir(path: Path) -> Any:
         listed.append(str(path))
-        return scan(path)  # type: ignore[call-overload]
+        return scan(path)
 
-    monkeypatch.setattr(os, "scandir", noted)
+    monkeypatch.setattr(os, "scandir", scandir)
     find_files([*NAMES, *NAMES, "x/y.jpg", "x/z.jpg"], root)
-    assert listed == [f"{root}", f"{root}/b", f"{root}/x"]
+    assert listed == [f"{root}", f"{root}/b", f"{root}/..c", f"{root}/x"]
 
 
 def test_the_share_of_names_of_images() -> None:

@@ -178,10 +178,8 @@ def _file_column(
 def _tell_no_file_column(rows: Rows, found: Mapping[str, int], root: Path, problems: Problems) -> None:
     where = os.path.abspath(root)
     if found:
-        counts = ", ".join(
-            f"{name!r} ({count:,} of {len(rows.rows):,} rows)" for name, count in found.items()
-        )
-        what = f"several columns name image files below {where}: {counts}"
+        counts = ", ".join(f"{name!r} {count:,} of {len(rows.rows):,}" for name, count in found.items())
+        what = f"several columns hold names of images; of these there are below {where}: {counts}"
     else:
         what = (
             f"no column names image files below {where}; the columns are {', '.join(map(repr, rows.header))}"
@@ -192,7 +190,7 @@ def _tell_no_file_column(rows: Rows, found: Mapping[str, int], root: Path, probl
 
 def _check_columns(header: Sequence[str], at: int, reading: Reading, problems: Problems) -> None:
     """Note what in `reading.columns` does not fit the table."""
-    others = [name for number, name in enumerate(header) if number != at]
+    others = [name for name in dict.fromkeys(header) if name and name not in header[at : at + 1]]
     for name, read_as in reading.columns.items():
         if name not in others:
             what = f"no column {name!r} can be read as {read_as!r}: {nearest(name, others)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scotoma.data.columns import Column, Kind, declare, number_of, word_of
+from scotoma.data.columns import MOST_CLASSES, Column, Kind, declare, number_of, word_of
 from scotoma.data.table import MISSING, Attribute
 from scotoma.errors import InputError
 from scotoma.runs.settings import nearest
@@ -113,7 +113,9 @@ def _one_value(column: Column, value: str) -> Attribute:
     compared = word_of if column.kind == "binary" else str
     same = {text for text in column.counts if compared(text) == compared(value)}
     if not same:
-        column.refuse(f"has no value {value!r}: {nearest(value, column.names())}.")
+        many = len(column.counts) > MOST_CLASSES
+        advice = f"it has {len(column.counts):,} others" if many else nearest(value, column.names())
+        column.refuse(f"has no value {value!r}: {advice}.")
     others = [name for name in column.names() if name not in same]
     about = f"binary: {value} is yes, {_list(others)} {'are' if len(others) > 1 else 'is'} no"
     number = {text: int(text in same) for text in column.counts}
@@ -172,8 +174,8 @@ def _numbers(column: Column) -> str:
     return (
         f"is one of numbers, from {texts[0]} to {texts[-1]}, which are no classes. Set a threshold, for "
         f'example --hide "{column.name}>={example}"; or have each number read as a class, by '
-        f'{json.dumps(column.name, ensure_ascii=False)} = "classes" in [columns] of the settings file, or by '
-        f"{column.option()}."
+        f'{json.dumps(column.name, ensure_ascii=False)} = "classes" in [labels.columns] of the settings '
+        f"file, or by {column.option()}."
     )
 
 

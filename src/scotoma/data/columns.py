@@ -82,7 +82,11 @@ class Column:
 
     def holds(self, odd: Sequence[str], beside: str = "") -> str:
         """The predicate that names odd values with their lines."""
-        by_line = sorted((self._lines_of(text), text) for text in odd)
+        lines_of: dict[str, list[int]] = {text: [] for text in odd}
+        for line, text in zip(self.lines, self.texts, strict=True):
+            if text in lines_of:
+                lines_of[text].append(line)
+        by_line = sorted((sorted(lines), text) for text, lines in lines_of.items())
         shown = ", ".join(f"{text!r} ({list_lines(lines, SHOWN)})" for lines, text in by_line[:SHOWN])
         more = f" and {len(odd) - SHOWN:,} more such values" if len(odd) > SHOWN else ""
         return f"holds {shown}{more}{f' beside {beside}' if beside else ''}."
@@ -144,9 +148,6 @@ class Column:
             f"is text: {len(self.counts):,} different values for {self.known:,} images, {why}. "
             f"To read each as a class nevertheless: {self.option()}."
         )
-
-    def _lines_of(self, text: str) -> list[int]:
-        return sorted(line for line, one in zip(self.lines, self.texts, strict=True) if one == text)
 
 
 def number_of(text: str) -> float | None:
