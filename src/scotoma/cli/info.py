@@ -88,10 +88,15 @@ def _run_folder(folder: Path) -> Facts:
 
 
 def _state(folder: Path) -> str:
+    from scotoma.runs.run_folder import read_json
     from scotoma.training.state import last_iteration
 
     if (folder / "encoder.safetensors").exists() or (folder / "results.json").exists():
         return "finished"
+    if (folder / "sweep.json").exists():
+        states = [each["state"] for each in read_json(folder / "sweep.json")["cells"]]
+        attacked = sum(state in ("done", "inconclusive") for state in states)
+        return f"{attacked} of {len(states)} encoders attacked"
     reached = last_iteration(folder)
     return "not finished" if reached is None else f"not finished, checkpoint at iteration {reached:,}"
 
