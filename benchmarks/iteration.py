@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches
-from scotoma.data.table import ImageTable
+from scotoma.data.table import ImageTable, by_category
 from scotoma.data.tasks import training_tasks
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
@@ -75,8 +75,8 @@ def make_game(preset: Preset, images: int = 1000) -> tuple[Game, Batches]:
     side, channels = preset.images.stored_side, preset.encoder.channels
     pixels = random.integers(0, 256, (images, side, side, channels), dtype=np.uint8)
     labels = np.arange(images, dtype=np.int64) % 10
-    table = ImageTable(pixels, labels, np.arange(images).astype("<U32"), CATEGORIES, "random")
-    hidden, kept = training_tasks(CATEGORIES[:1], CATEGORIES[1:2], CATEGORIES)
+    table = ImageTable(pixels, np.arange(images).astype("<U32"), by_category(CATEGORIES, labels), "random")
+    hidden, kept = training_tasks(CATEGORIES[:1], CATEGORIES[1:2], table.attributes)
     tasks = [*hidden, *kept]
     classifiers = [Classifier(preset.classifier, preset.encoder.code_shape, task.classes) for task in tasks]
     game = start_game(Encoder(preset.encoder), classifiers, len(hidden), preset.training)

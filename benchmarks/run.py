@@ -32,8 +32,8 @@ from iteration import fastest, iterate, make_game, median_time, record
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import centre_crop
-from scotoma.data.cache import open_images
 from scotoma.data.decoding import decode_image, fit_square
+from scotoma.data.images import open_images
 from scotoma.data.photos import cores, list_photos
 from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches
@@ -183,7 +183,7 @@ def library_train(options: argparse.Namespace) -> Row:
     preset = load_preset("small")
     table = opened(options, preset)
     plan = preset.plan((options.hide,), (options.keep,), 0)
-    hidden, kept = plan.tasks(table.categories)
+    hidden, kept = plan.tasks(table.attributes)
     tasks = [*hidden, *kept]
     rows = split(table.keys, 0, plan.split.fractions).training
     classifiers = [Classifier(plan.classifier, plan.encoder.code_shape, task.classes) for task in tasks]

@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from scipy.stats import t
 
-from scotoma.data.cache import open_images
+from scotoma.data.images import open_images
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import load_encoder
 from scotoma.metrics import balanced_accuracy, image_weights
@@ -123,9 +123,10 @@ def attacked(
         figures = {"accuracy": point.val_accuracy, "cross_entropy": point.val_cross_entropy}
         curve.append({"iteration": point.iteration, "seconds": round(seconds, 2)} | figures)
 
-    outcome = attack(network, codes, suite.labels, task, settings, start, watch=watch)
-    truth = torch.from_numpy(task.classes_of(suite.labels.test))
-    weights = torch.from_numpy(image_weights(task, suite.labels.test))
+    labels = suite.cell_folder.labels(task)
+    outcome = attack(network, codes, labels, task, settings, start, watch=watch)
+    truth = torch.from_numpy(task.classes_of(labels.test))
+    weights = torch.from_numpy(image_weights(task, labels.test))
     return {
         "state": outcome.state,
         "val_accuracy": outcome.best.val_accuracy,

@@ -18,7 +18,7 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 
-from scotoma.data.cache import open_images
+from scotoma.data.images import open_images
 from scotoma.encoder_file import FrozenEncoder, load_encoder
 from scotoma.presets import load_preset
 from scotoma.runs.run_folder import write_json
@@ -74,7 +74,9 @@ def measure(
     for seed in seeds:
         start = derive_seed(seed, "attack")
         network = build_network(ON_CODES, card.encoder, card.classifier, codes.shape, 2, start)
-        outcome = attack(network, codes, suite.labels, suite.tasks[0], plan.attack, start)
+        outcome = attack(
+            network, codes, suite.cell_folder.labels(suite.tasks[0]), suite.tasks[0], plan.attack, start
+        )
         accuracies.append(outcome.best.val_accuracy)
     return round(statistics.mean(accuracies), 4)
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.data.splits import Fractions
-from scotoma.data.table import ImageTable
-from scotoma.encoder_file import SplitRecipe
+from scotoma.data.splits import Fractions, SplitRecipe
+from scotoma.data.table import ImageTable, by_category
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.training.plan import TrainingPlan
@@ -41,7 +40,7 @@ def image_table(per_category: int = 60, categories: tuple[str, ...] = CATEGORIES
     noise = random.integers(0, 60, (len(labels), 10, 10, 1))
     pixels = (noise + 40 * labels[:, None, None, None]).astype(np.uint8)
     keys = np.array([f"{number:032x}" for number in range(len(labels))])
-    return ImageTable(pixels, labels, keys, categories, "made up")
+    return ImageTable(pixels, keys, by_category(categories, labels), "made up")
 
 
 def training_plan(**changes: Any) -> TrainingPlan:

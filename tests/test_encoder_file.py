@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from scotoma.data.splits import Fractions
-from scotoma.encoder_file import Card, FrozenEncoder, SplitRecipe, encode_pixels, load_encoder, save_encoder
+from scotoma.data.splits import Fractions, SplitRecipe
+from scotoma.encoder_file import Card, FrozenEncoder, encode_pixels, load_encoder, save_encoder
 from scotoma.errors import InputError
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics

@@ -34,7 +34,18 @@ ALLOWED["cli"] = set(ALLOWED)
 # The public names may come from everywhere.
 ALLOWED |= {"__init__": set(ALLOWED), "__main__": set(ALLOWED)}
 
-HEAVY = {"torch", "numpy", "scipy", "sklearn", "matplotlib", "PIL", "simplejpeg", "safetensors", "jinja2"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "PIL",
+    "simplejpeg",
+    "safetensors",
+    "jinja2",
+    "imagehash",
+}
 
 MODULES = sorted(ROOT.rglob("*.py"))
 

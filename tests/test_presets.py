@@ -9,7 +9,7 @@ import torch
 import scotoma
 from scotoma import presets
 from scotoma.data.splits import PARTS, split
-from scotoma.data.table import ImageTable
+from scotoma.data.table import ImageTable, by_category
 from scotoma.errors import InputError
 from scotoma.presets import Preset, load_preset, preset_names
 from scotoma.training import run
@@ -33,7 +33,7 @@ def noise(preset: Preset, each: int) -> ImageTable:
     side, channels = preset.images.stored_side, preset.encoder.channels
     pixels = np.random.default_rng(0).integers(0, 256, (len(rows), side, side, channels), np.uint8)
     labels = np.tile(np.arange(len(CATEGORIES)), len(PARTS) * each)
-    return ImageTable(pixels, labels, keys[rows], CATEGORIES, "noise")
+    return ImageTable(pixels, keys[rows], by_category(CATEGORIES, labels), "noise")
 
 
 @pytest.mark.parametrize("name", ["demo", "small", "paper"])

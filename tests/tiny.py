@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scotoma import presets
-from scotoma.data import cache, fashion
+from scotoma.data import fashion, images
 from scotoma.runs.settings import merge
 
 CATEGORIES = ("airport_terminal", "bar", "office", "runway")
@@ -66,4 +66,4 @@ def shrink_presets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def shrink_embedded_set(monkeypatch: pytest.MonkeyPatch, every: int = 20) -> None:
     """The embedded set with one image in `every` only."""
     pixels, labels = fashion.embedded_set()
-    monkeypatch.setattr(cache, "embedded_set", lambda: (pixels[::every], labels[::every]))
+    monkeypatch.setattr(images, "embedded_set", lambda: (pixels[::every], labels[::every]))

@@ -76,7 +76,7 @@ def open_images(
     Raises:
         InputError: the source, a category or an image file cannot be used.
     """
-    from scotoma.data.cache import open_images as open_table
+    from scotoma.data.images import open_images as open_table
     from scotoma.presets import Preset
 
     stored = preset.preprocessing if isinstance(preset, Preset) else preset.card.preprocessing
@@ -174,9 +174,9 @@ def divide(images: "ImageTable", encoder: "FrozenEncoder") -> "Split":
     Returns:
         `training`, which the encoder has learned from, `reserve`, `validation` and `test`, which it has not.
     """
-    from scotoma.data.splits import split
+    from scotoma.data.splits import divide
 
-    return split(images.keys, encoder.card.split.seed, encoder.card.split.fractions)
+    return divide(images, encoder.card.split)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing, centre_crop
-from scotoma.data.splits import Fractions
+from scotoma.data.splits import SplitRecipe
 from scotoma.errors import InputError
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import Encoder, EncoderSettings
@@ -24,17 +24,11 @@ from scotoma.runs.tensor_file import read_tensors, write_tensors
 FORMAT = "scotoma-encoder"
 VERSION = 2
 ENCODE_BATCH = 128
+# Stands in an anonymous file for the name of a column.
+UNNAMED = "(not named)"
 # At most so many pixels go through a network at once (32 images of 64 x 64): more are hardly faster on a
 # core, and each of many threads holds what its own take between the layers.
 ENCODE_PIXELS = 32 * 64**2
-
-
-@dataclass(frozen=True)
-class SplitRecipe:
-    """How the images were divided; by it verification finds the images that the encoder never saw."""
-
-    seed: int
-    fractions: Fractions
 
 
 @dataclass(frozen=True)

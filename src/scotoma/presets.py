@@ -7,8 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.data.splits import Fractions
-from scotoma.encoder_file import SplitRecipe
+from scotoma.data.splits import Fractions, SplitRecipe
 from scotoma.errors import InputError
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings

@@ -2,7 +2,7 @@ import os
 import tomllib
 from pathlib import Path
 
-from scotoma.data.cache import open_images
+from scotoma.data.images import open_images
 from scotoma.presets import load_preset
 from tests.benchmarks.scripts import load_script
 

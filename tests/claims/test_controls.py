@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.data.cache import open_images
-from scotoma.data.splits import Fractions, split
-from scotoma.data.table import ImageTable
+from scotoma.data.images import open_images
+from scotoma.data.splits import Fractions, SplitRecipe, split
+from scotoma.data.table import ImageTable, by_category
 from scotoma.data.tasks import Task
-from scotoma.encoder_file import SplitRecipe
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.results import Cell
@@ -22,7 +21,7 @@ from scotoma.verification.codes import Codes, StoredViews
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome, attack
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import Interval, balanced_accuracy_interval, label_only_floor
+from scotoma.verification.statistics import Interval, Known, balanced_accuracy_interval, label_only_floor
 from scotoma.verification.suite import Suite, subjects_of
 
 GROUP = ("bag", "coat", "dress", "sandal", "shirt")
@@ -47,9 +46,8 @@ def garments() -> ImageTable:
     """300 images each of five categories of the embedded set."""
     table = open_images("fashion-mnist", 28, 1).restricted_to(GROUP)
     rows = np.sort(np.concatenate([np.flatnonzero(table.labels == label)[:300] for label in range(5)]))
-    return ImageTable(
-        table.pixels[rows], table.labels[rows], table.keys[rows], table.categories, table.source
-    )
+    attributes = by_category(table.categories, table.labels[rows])
+    return ImageTable(table.pixels[rows], table.keys[rows], attributes, table.source)
 
 
 def parts() -> list[np.ndarray]:
@@ -128,7 +126,8 @@ def test_a_code_that_is_the_kept_label_gives_the_label_only_floor() -> None:
     for part, of_part in zip(codes, (seen.training, seen.validation, seen.test), strict=True):
         part[:, 0] = torch.from_numpy((of_part == GROUP.index("bag")) * 1.0)[:, None, None]
     outcome, interval = attacked(codes, seen)
-    floor = label_only_floor(TASK, ("bag",), seen.training, seen.test)
+    bag = GROUP.index("bag")
+    floor = label_only_floor(TASK, *(Known(part, part == bag) for part in (seen.training, seen.test)))
     assert floor == pytest.approx(5 / 8)
     assert interval.estimate == pytest.approx(floor)
     assert outcome.state == "done"

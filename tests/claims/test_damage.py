@@ -58,7 +58,9 @@ def cell(task: Task = ANT) -> Cell:
     made = cells(Path()).failed(SUBJECT, task, AttackSettings(), "", 0.0)
     point = Point(100, 1e-3, 0.25, 0.5, 0.75)
     figures: dict[str, Any] = {name: 0.625 for name in ("val_accuracy", "test_accuracy", "auc", "bits")}
-    return replace(made, state="done", seconds=1.5, curve=(point,), counts=Counts(*range(6)), **figures)
+    return replace(
+        made, state="done", seconds=1.5, curve=(point,), counts=Counts((1, 2), (3, 4), (5, 6)), **figures
+    )
 
 
 def written_results(folder: Path) -> None:
@@ -393,7 +395,7 @@ def test_a_cell_under_another_s_name_is_not_read_as_that(tmp_path: Path) -> None
         "give the same command again."
     )
     found = read_predictions(tmp_path / kind.name, cell())
-    assert found is not None and set(found) == {"key", "category", "positive", "probability"}
+    assert found is not None and set(found) == {"key", "category", "class", "probability"}
     assert read_predictions(tmp_path / "absent", cell()) is None
 
 

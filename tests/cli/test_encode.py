@@ -128,7 +128,7 @@ def test_images_pass_through_some_at_a_time(
     one_thread = [frozen.encode(pixels[start : start + 50]).numpy() for start in (0, 50, 100)]
     watched = Watched(monkeypatch)
     monkeypatch.setattr("scotoma.data.decoding.pixel_key", no_key)
-    monkeypatch.setattr("scotoma.data.cache.pixel_key", no_key)
+    monkeypatch.setattr("scotoma.data.images.pixel_key", no_key)
     assert encode(encoder, places, tmp_path / "codes.npz") == 0
     assert watched.sizes == [50, 50, 20]
     assert (codes_in(tmp_path / "codes.npz") == np.concatenate(one_thread)).all()

@@ -79,8 +79,9 @@ def test_a_training_folder_says_whether_it_is_finished(
 def test_failed_attacks_have_no_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     claim(tmp_path, "verification")
     done = Cell(
-        "encoder", "bag", "keep", "paper", 0, "done", 0.9, 0.912, 0.9, 0.93, 0.5, 0.95, 0.3, 0.5, 40, 1.0,
-        Counts(9, 9, 9, 9, 9, 9), (Point(20, 1e-3, 0.5, 0.5, 0.9),), {},
+        "encoder", "bag", ("other", "bag"), "keep", "paper", 0, "done", 0.9, 0.912, 0.9, 0.93, 0.5, 0.95, 0.3,
+        0.5, 40, 1.0,
+        Counts((9, 9), (9, 9), (9, 9)), (Point(20, 1e-3, 0.5, 0.5, 0.9),), {},
     )  # fmt: skip
     none = dict.fromkeys(
         ["val_accuracy", "test_accuracy", "test_low", "test_high", "auc", "cross_entropy", "bits"]

@@ -12,6 +12,7 @@ def run(tmp_path: Path) -> Path:
     cell = Cell(
         encoder="encoder",
         task="shirt",
+        classes=("other", "shirt"),
         role="hide",
         attacker="fresh",
         seed=0,
@@ -26,7 +27,7 @@ def run(tmp_path: Path) -> Path:
         bits=0.1,
         iterations=20,
         seconds=1.0,
-        counts=Counts(100, 900, 30, 270, 50, 450),
+        counts=Counts((900, 100), (270, 30), (450, 50)),
         curve=(Point(10, 1e-4, 0.7, 0.7, 0.5), Point(20, 1e-4, 0.6, 0.6, 0.66)),
         settings={},
     )

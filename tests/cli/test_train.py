@@ -113,6 +113,7 @@ def test_what_was_asked_is_written_down(places: Path, trained: Path) -> None:
         "version": 2,
         "data": str(places),
         "categories": ["airport_terminal", "bar", "office", "runway"],
+        "sides": {"group_by": None, "near_duplicates": False, "column": None, "files": False},
         "hide": ["airport_terminal"],
         "keep": ["office"],
         "seed": 0,
@@ -209,7 +210,7 @@ def test_what_is_missing_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> 
         (
             "[verification]\nrate = 1e-3\n",
             "1 problem.\n  - verification: unknown key, allowed: data, hide, out, keep, categories, preset, "
-            "seed, anonymous, overwrite, encoder, images, classifier, training, split\n",
+            "seed, anonymous, overwrite, labels, encoder, images, classifier, training, split\n",
         ),
         ('preset = "tiny"\n', "There is no preset 'tiny'; there are demo, paper, small.\n"),
         (

@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pytest
 
 from scotoma.data import cache
-from scotoma.data.cache import default_cache, open_images
+from scotoma.data.cache import default_cache
 from scotoma.data.decoding import decode_image, fit_square, pixel_key
 from scotoma.data.fashion import GARMENTS, embedded_set
+from scotoma.data.images import open_images
 from scotoma.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -111,7 +112,8 @@ FORGED: dict[str, Callable[[bytes], tuple[bytes, list[Any]]]] = {
 def forge(entry: Path, pixels: bytes, left_out: list[Any]) -> None:
     index = json.loads((entry / "index.json").read_text())
     (entry / "pixels.npy").write_bytes(pixels)
-    checksum = cache._checksum(entry / "pixels.npy", index["keys"], left_out)
+    opened = cache.Decoded(np.empty(0, np.uint8), index["keys"], left_out, {})
+    checksum = cache._checksum(entry / "pixels.npy", opened)
     (entry / "index.json").write_text(json.dumps(index | {"left_out": left_out, "checksum": checksum}))
 
 
@@ -187,7 +189,8 @@ def test_a_failed_opening_leaves_nothing_behind(photos: Path, own_cache: Path) -
         assert str(error.value) == (
             "1 of 12 images cannot be read:\n"
             "  cats/0.jpg: the file is empty\n"
-            "Repair them, or move them out of the folder: images are never left out silently."
+            "Repair them, or move them out of the folder: images are never left out silently. "
+            "--skip-unreadable leaves them out and says so."
         )
         assert list(own_cache.iterdir()) == []
 

@@ -142,14 +142,16 @@ def test_a_name_that_cannot_be_printed(photos: Path) -> None:
 
 def test_a_source_that_is_not_there(photos: Path, tmp_path: Path) -> None:
     words = "The word 'fashion-mnist' names the set of images that comes with Scotoma."
+    (photos / "list.txt").touch()
     expected = {
         str(tmp_path / "fotos"): f"There is no folder {tmp_path}/fotos. Did you mean '{photos}'? {words}",
         str(tmp_path / "zzz"): f"There is no folder {tmp_path}/zzz. {words}",
         "fashion_mnist": f"There is no folder fashion_mnist. Did you mean 'fashion-mnist'? {words}",
         str(tmp_path / "no/such"): f"There is no folder {tmp_path}/no/such. {words}",
-        str(
-            photos / "list.csv"
-        ): f"{photos}/list.csv is a file; a folder of category folders is needed. {words}",
+        f"{photos}/list.txt": (
+            f"{photos}/list.txt is a file; a folder of category folders or a table (.csv, .tsv) is needed. "
+            f"{words}"
+        ),
     }
     for source, message in expected.items():
         with pytest.raises(InputError) as error:

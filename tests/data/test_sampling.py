@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
 
-from scotoma.data.sampling import BalancedRows, Batches, generator, require_every_category
+from scotoma.data.sampling import BalancedRows, Batches, generator, require_every_class
+from scotoma.data.table import by_category
 from scotoma.data.tasks import Task, training_tasks
 from scotoma.errors import InputError
 from tests.examples import CATEGORIES, PREPROCESSING, image_table
@@ -65,10 +68,12 @@ def test_a_category_without_images_is_told() -> None:
 
 
 def test_parts_without_a_category_are_told_all_at_once() -> None:
-    require_every_category({"training": LABELS}, CATEGORIES)
-    parts = {"training": LABELS, "validation": LABELS[:15], "test": LABELS[LABELS != 1]}
+    table = replace(image_table(), attributes=by_category(CATEGORIES, LABELS))
+    tasks = [Task(("ant",), CATEGORIES), Task(("dog",), CATEGORIES)]
+    require_every_class(table, tasks, {"training": ROWS})
+    parts = {"training": ROWS, "validation": ROWS[:15], "test": np.flatnonzero(LABELS != 1)}
     with pytest.raises(InputError) as error:
-        require_every_category(parts, CATEGORIES)
+        require_every_class(table, tasks, parts)
     assert str(error.value) == (
         "too few images: the validation part has no image of cat, dog, eel; the test part has no image "
         "of bee. Add images, or leave categories out"
@@ -77,7 +82,7 @@ def test_parts_without_a_category_are_told_all_at_once() -> None:
 
 def batches(seed: int = 3, hide: str = "ant", keep: tuple[str, ...] = ("dog", "eel")) -> Batches:
     table = image_table()
-    hidden, kept = training_tasks([hide], keep, CATEGORIES)
+    hidden, kept = training_tasks([hide], keep, image_table().attributes)
     return Batches(table, np.arange(0, len(table), 2), [*hidden, *kept], 12, PREPROCESSING, seed)
 
 
@@ -115,7 +120,7 @@ def test_images_of_a_share_show_its_labels() -> None:
 def test_hidden_images_are_not_drawn_from_what_is_set_apart() -> None:
     """Ants against bees and cats, as dogs and eels are kept; the kept head sees all."""
     table = image_table()
-    hidden, kept = training_tasks(["ant"], ["dog", "eel"], CATEGORIES, kept_apart=True)
+    hidden, kept = training_tasks(["ant"], ["dog", "eel"], image_table().attributes, kept_apart=True)
     batch = Batches(table, np.arange(len(table)), [*hidden, *kept], 120, PREPROCESSING, 3).at(0)
     for images, found in zip(batch.split(batch.images), ({0, 1, 2}, {0, 1, 2, 3, 4}), strict=True):
         brightness = (images.mean((1, 2, 3)) + 1) * 127.5

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scotoma.data.cache import open_images
+from scotoma.data.images import open_images
 from scotoma.data.photos import Unreadable
 from scotoma.data.splits import PARTS, Fractions, split
 from scotoma.data.survey import CategorySurvey, Spread, survey

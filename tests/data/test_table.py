@@ -3,14 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scotoma.data.table import ImageTable, conflicting_rows, repeated, require_categories
+from scotoma.data.table import (
+    Attribute,
+    ImageTable,
+    by_category,
+    conflicting_rows,
+    repeated,
+    require_categories,
+)
 from scotoma.errors import InputError
 
 TABLE = ImageTable(
     pixels=np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1),
-    labels=np.array([0, 1, 2, 0, 1, 2]),
     keys=np.array(["k0", "k1", "k2", "k3", "k4", "k5"]),
-    categories=("bar", "office", "runway"),
+    attributes=by_category(("bar", "office", "runway"), np.array([0, 1, 2, 0, 1, 2])),
     source="photos",
 )
 
@@ -30,19 +36,33 @@ def test_a_group_of_all_categories_copies_nothing() -> None:
 
 def test_the_digest_knows_images_and_categories_but_no_order_and_no_size() -> None:
     order = np.array([5, 3, 1, 0, 2, 4])
-    shuffled = replace(TABLE, keys=TABLE.keys[order], labels=TABLE.labels[order], pixels=TABLE.pixels[:, :0])
+    labels = by_category(TABLE.categories, TABLE.labels[order])
+    shuffled = replace(TABLE, keys=TABLE.keys[order], attributes=labels, pixels=TABLE.pixels[:, :0])
     assert TABLE.digest() == shuffled.digest()
-    renumbered = replace(TABLE, categories=("office", "bar", "runway"), labels=np.array([1, 0, 2, 1, 0, 2]))
+    labels = by_category(("office", "bar", "runway"), np.array([1, 0, 2, 1, 0, 2]))
+    renumbered = replace(TABLE, attributes=labels)
     assert TABLE.digest() == renumbered.digest()
     others = [
-        replace(TABLE, labels=np.array([0, 1, 2, 0, 1, 1])),
+        replace(TABLE, attributes=by_category(TABLE.categories, np.array([0, 1, 2, 0, 1, 1]))),
         replace(TABLE, keys=np.array(["k0", "k1", "k2", "k3", "k4", "k6"])),
-        replace(TABLE, categories=("bar", "office", "street")),
+        replace(TABLE, attributes=by_category(("bar", "office", "street"), TABLE.labels)),
         TABLE.restricted_to(["bar", "office"]),
     ]
     digests = {TABLE.digest(), *(other.digest() for other in others)}
     assert len(digests) == 5
     assert all(len(digest) == 32 and int(digest, 16) >= 0 for digest in digests)
+
+
+def test_the_digest_of_some_attributes_knows_no_others() -> None:
+    male = Attribute(("not Male", "Male"), np.array([0, 1, -1, 0, 1, 1]))
+    young = Attribute(("not Young", "Young"), np.array([0, 1, 1, 0, 1, 1]))
+    table = replace(TABLE, attributes={"Male": male, "Young": young})
+    assert table.digest() == table.digest(["Young", "Male"]) != table.digest(["Male"])
+    assert table.digest(["Male"]) == replace(table, attributes={"Male": male}).digest()
+    known = replace(male, labels=np.array([0, 1, 0, 0, 1, 1]))
+    assert table.digest(["Male"]) != replace(table, attributes={"Male": known}).digest()
+    # A name that is no attribute is a category's.
+    assert TABLE.digest(["bar", "office"]) == TABLE.digest()
 
 
 def test_wrong_names_are_told_of_at_once() -> None:

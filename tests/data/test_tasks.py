@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from scotoma.data.tasks import Task, known_names, training_tasks
+from scotoma.data.table import Attribute, by_category
+from scotoma.data.tasks import Task, attack_tasks, known_names, training_tasks
 from scotoma.errors import InputError
 
 GROUP = ("arch", "bar", "church", "dam", "office")
+ATTRIBUTES = by_category(GROUP, np.arange(5))
 
 
 def test_a_binary_task_sets_a_category_against_the_others() -> None:
@@ -26,10 +28,10 @@ def test_weights_count_classes_alike_and_categories_within_other() -> None:
 
 
 def test_training_has_a_head_for_each_hidden_and_one_for_all_kept() -> None:
-    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], GROUP)
+    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], ATTRIBUTES)
     assert [str(task) for task in hidden] == ["arch", "dam"]
     assert [(str(task), task.classes) for task in kept] == [("office+bar", 3)]
-    assert training_tasks(["arch"], [], GROUP)[1] == []
+    assert training_tasks(["arch"], [], ATTRIBUTES)[1] == []
     # 'Other' of the kept head includes what is hidden.
     assert kept[0].classes_of(np.array([0, 3])).tolist() == [0, 0]
 
@@ -65,7 +67,7 @@ def test_training_has_a_head_for_each_hidden_and_one_for_all_kept() -> None:
 )
 def test_impossible_names(hide: list[str], keep: list[str], message: str) -> None:
     with pytest.raises(InputError) as error:
-        training_tasks(hide, keep, GROUP)
+        training_tasks(hide, keep, ATTRIBUTES)
     assert str(error.value) == message
 
 
@@ -90,9 +92,9 @@ def test_what_is_set_apart_is_not_drawn_and_counts_all_the_same() -> None:
 
 
 def test_kept_categories_are_set_apart_from_hidden_heads_only() -> None:
-    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], GROUP, kept_apart=True)
+    hidden, kept = training_tasks(["arch", "dam"], ["office", "bar"], ATTRIBUTES, kept_apart=True)
     assert [task.apart for task in (*hidden, *kept)] == [("office", "bar"), ("office", "bar"), ()]
-    assert [heads[0].apart for heads in training_tasks(["arch"], ["bar"], GROUP)] == [(), ()]
+    assert [heads[0].apart for heads in training_tasks(["arch"], ["bar"], ATTRIBUTES)] == [(), ()]
 
 
 def test_something_must_be_left_to_be_told_from() -> None:
@@ -100,4 +102,38 @@ def test_something_must_be_left_to_be_told_from() -> None:
         Task(("a",), ("a", "b", "c"), apart=("b", "c"))
     assert str(error.value) == (
         "task a: all 3 categories are named, nothing is left for 'other'; name fewer categories"
+    )
+
+
+FACES = {
+    "Male": Attribute(("not Male", "Male"), np.array([1, 0, -1, 1])),
+    "hair": Attribute(("black", "blond", "brown"), np.array([0, 2, 1, -1])),
+    "age>=35": Attribute(("not age>=35", "age>=35"), np.array([0, 0, 1, 1])),
+}
+
+
+def test_attributes_have_a_head_each_with_their_values_for_classes() -> None:
+    hidden, kept = training_tasks(["hair"], ["age>=35", "Male"], FACES, kept_apart=True)
+    assert [(str(task), task.classes, task.class_names) for task in hidden] == [
+        ("hair", 3, ("black", "blond", "brown"))
+    ]
+    assert [(str(task), task.class_names) for task in kept] == [
+        ("age>=35", ("not age>=35", "age>=35")),
+        ("Male", ("not Male", "Male")),
+    ]
+    assert hidden[0].category_weights() == pytest.approx([1 / 3] * 3)
+    assert not hidden[0].is_apart(np.array([0, 1, 2, -1])).any()
+
+
+def test_a_missing_label_has_no_class() -> None:
+    (task,) = attack_tasks(["hair"], FACES)
+    assert task.classes_of(FACES["hair"].labels).tolist() == [0, 2, 1, -1]
+
+
+def test_unknown_attributes_are_told() -> None:
+    with pytest.raises(InputError) as error:
+        attack_tasks(["Mal", "Smiling"], FACES)
+    assert str(error.value) == (
+        "tasks: 'Mal' is no attribute of these images; the nearest is 'Male'; 'Smiling' is no attribute of "
+        "these images; the nearest is 'hair'. The attributes are: Male, hair, age>=35"
     )

@@ -25,6 +25,7 @@ def attack(encoder: str, task: str, test: float, role: Role = "other", **changes
     return Cell(
         encoder=encoder,
         task=task,
+        classes=("other", task),
         role=role,
         attacker="paper",
         seed=0,
@@ -33,7 +34,7 @@ def attack(encoder: str, task: str, test: float, role: Role = "other", **changes
         bits=0.1,
         iterations=20,
         seconds=1.0,
-        counts=Counts(1, 1, 1, 1, 1, 1),
+        counts=Counts((1, 1), (1, 1), (1, 1)),
         settings={},
         **(figures | changes),
     )
@@ -61,13 +62,13 @@ def write_answers(
     """What an attacker of `write_attacks` says of every test image: its category, and whether it is right."""
     folder = cell.folder(out) / "cells"
     folder.mkdir(parents=True, exist_ok=True)
-    positive = [category == task for category, _ in said]
+    truths = [int(category == task) for category, _ in said]
     predictions = {
         "key": [f"image {number}" for number in range(len(said))],
         "category": [category for category, _ in said],
-        "positive": positive,
+        "class": truths,
         "probability": [
-            0.9 if truth == right else 0.1 for truth, (_, right) in zip(positive, said, strict=True)
+            [0.9 if truth == right else 0.1] for truth, (_, right) in zip(truths, said, strict=True)
         ],
     }
     results = Results.read(cell.folder(out) / "results.json")

@@ -13,7 +13,7 @@ import pytest
 from scotoma.cli import main
 from scotoma.errors import ScotomaError
 from scotoma.experiments.cells import Places
-from scotoma.experiments.runner import run_cells
+from scotoma.experiments.runner import CellsFailed, run_cells, try_cells
 from scotoma.experiments.scales import load_scale
 from scotoma.experiments.table1 import attack_of
 from scotoma.runs.results import Results
@@ -57,11 +57,16 @@ def test_cells_are_run_collected_and_not_run_twice(
     assert "holds these attacks, finished" in capsys.readouterr().out
 
 
-# Stands for the interpreter: `scotoma train` fails, writes its encoder, or waits to be interrupted.
+# Stands for the interpreter: `scotoma train` fails, writes its encoder, waits to be interrupted, or dies:
+# always (seed 7), without a word (seed 8), the first time only (seed 9).
 _FAKE = """#!/bin/sh
 for last; do :; done
 case "$last" in
-*gan*) echo first line; echo it went wrong; exit 1 ;;
+*gan*) echo run >> "$last.starts"; echo first line; echo it went wrong; exit 1 ;;
+*seed7*) echo run >> "$last.starts"; echo counting; kill -9 $$ ;;
+*seed8*) echo run >> "$last.starts"; exit 1 ;;
+*seed9*) test -e "$last.starts" || { echo run > "$last.starts"; kill -9 $$; }
+    mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
 *max-entropy*) trap 'echo stopped > "$last.stopped"; exit 130' INT; sleep 20 & wait ;;
 *) echo "$OMP_NUM_THREADS" > "$last.threads"; mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
 esac
@@ -93,6 +98,30 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing_else(places: Places, tin
     assert fine.encoder.state(places.out) == "done"
     assert Path(f"{fine.encoder.folder(places.out)}.threads").read_text() == "1\n"
     run_cells([fine.encoder], places)
+
+
+def test_a_process_that_dies_is_started_once_more(places: Places, tiny_scale: str) -> None:
+    scale = load_scale(tiny_scale)
+    killed, silent, unlucky = (attack_of(scale, "-a +b", "label-flip", seed, 7).encoder for seed in (7, 8, 9))
+    with pytest.raises(CellsFailed) as raised:
+        run_cells([killed, silent, unlucky], places, at_once=2)
+    logs = [places.out / "logs" / f"encoders-{cell.name}.log" for cell in (killed, silent)]
+    assert raised.value.failures == {
+        killed.label: f"killed by SIGKILL, twice; its last line: counting ({logs[0]})",
+        silent.label: f"ended with 1, twice; its last line: none ({logs[1]})",
+    }
+    starts = [Path(f"{cell.folder(places.out)}.starts").read_text() for cell in (killed, silent, unlucky)]
+    assert starts == ["run\nrun\n", "run\nrun\n", "run\n"]
+    assert unlucky.state(places.out) == "done"
+
+
+def test_a_failure_that_was_told_is_not_started_again(places: Places, tiny_scale: str) -> None:
+    encoder = attack_of(load_scale(tiny_scale), "-a +b", "gan", 0, 1).encoder
+    assert try_cells([], places) is None
+    failures = try_cells([encoder], places)
+    assert failures is not None
+    assert list(failures.failures) == [encoder.label]
+    assert Path(f"{encoder.folder(places.out)}.starts").read_text() == "run\n"
 
 
 def test_ctrl_c_reaches_the_running_cells_and_waits_for_them(places: Places, tiny_scale: str) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from scotoma.experiments.statistics import is_above_zero, mean, t_interval
+from scotoma.experiments.statistics import is_above_zero, mean, mean_of_tasks, t_interval
 from scotoma.verification.statistics import Interval
 
 
@@ -15,6 +15,14 @@ def test_t_interval() -> None:
     assert found is not None
     assert (found.estimate, found.low, found.high) == pytest.approx((2, 2 - 12.7062, 2 + 12.7062), abs=1e-4)
     assert t_interval([1.0]) is None
+
+
+def test_mean_of_tasks() -> None:
+    found = mean_of_tasks([Interval(0.6, 0.57, 0.64), Interval(0.8, 0.76, 0.83)])
+    # Below: sqrt(.03 ** 2 + .04 ** 2) / 2; above: sqrt(.04 ** 2 + .03 ** 2) / 2.
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.7, 0.675, 0.725))
+    alone = mean_of_tasks([Interval(0.6, 0.5, 0.64)])
+    assert (alone.estimate, alone.low, alone.high) == pytest.approx((0.6, 0.5, 0.64))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ SCHEMA: dict[str, Any] = json.loads((files("scotoma") / "runs" / "results.schema
 DONE = Cell(
     encoder="encoder",
     task="shirt",
+    classes=("other", "shirt"),
     role="hide",
     attacker="paper",
     seed=3,
@@ -29,7 +30,7 @@ DONE = Cell(
     bits=0.1,
     iterations=100,
     seconds=1.5,
-    counts=Counts(10, 90, 2, 18, 5, 45),
+    counts=Counts((90, 10), (18, 2), (45, 5)),
     curve=(Point(50, 1e-3, 0.7, 0.69, 0.5), Point(100, 1e-4, 0.6, 0.62, 0.68)),
     settings={"rate": 1e-3, "stages": (1, 2)},
 )

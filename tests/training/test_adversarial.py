@@ -21,13 +21,13 @@ from scotoma.training.adversarial import (
 )
 from scotoma.training.schedule import classifier_batch, encoder_batch
 from scotoma.training.settings import TrainingSettings
-from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
+from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
 
 FINE = replace(TRAINING, precision="fp32", alpha=0.3)
 
 
 def game(settings: TrainingSettings = FINE, hide: tuple[str, ...] = ("ant", "bee")) -> tuple[Game, Batches]:
-    hidden, kept = training_tasks(hide, ("dog",), CATEGORIES)
+    hidden, kept = training_tasks(hide, ("dog",), image_table().attributes)
     tasks = [*hidden, *kept]
     table = image_table()
     torch.manual_seed(0)

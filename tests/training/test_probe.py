@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.splits import split
+from scotoma.data.table import ImageTable, by_category
 from scotoma.data.tasks import Task
 from scotoma.networks.encoder import Encoder
 from scotoma.training.probe import Coded, Probed, attack_shortly, probe
@@ -15,6 +16,8 @@ from tests.examples import CATEGORIES, image_table, training_plan
 
 TASK = Task(("bee",), CATEGORIES)
 LABELS = np.arange(400) % 5
+NOTHING = np.empty((400, 0, 0, 0), np.uint8)
+TABLE = ImageTable(NOTHING, np.arange(400).astype("<U32"), by_category(CATEGORIES, LABELS), "none")
 PLAN = training_plan(probe_steps=60, batch=32, classifier_rate=1e-2, precision="fp32")
 
 
@@ -23,14 +26,14 @@ def coded(planted: bool) -> Coded:
     codes = torch.randn(400, *PLAN.encoder.code_shape, generator=torch.Generator().manual_seed(1))
     if planted:
         codes[:, 1, 2, 1] = torch.from_numpy(np.where(LABELS == 1, 1.0, -1.0))
-    return Coded(codes, LABELS)
+    return Coded(codes, TABLE, np.arange(len(LABELS)))
 
 
 def test_a_planted_leak_is_found_and_noise_teaches_nothing() -> None:
     accuracy, cross_entropy = attack_shortly(coded(True), coded(True), TASK, PLAN, 0)
     assert accuracy > 0.95 and cross_entropy < 0.2
-    noise = coded(False).codes
-    half, other = Coded(noise[::2], LABELS[::2]), Coded(noise[1::2], LABELS[1::2])
+    noise, rows = coded(False).codes, np.arange(len(LABELS))
+    half, other = Coded(noise[::2], TABLE, rows[::2]), Coded(noise[1::2], TABLE, rows[1::2])
     accuracy, cross_entropy = attack_shortly(half, other, TASK, PLAN, 0)
     assert 0.35 < accuracy < 0.65 and cross_entropy > 0.6
 

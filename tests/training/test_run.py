@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from scotoma.data.splits import split
+from scotoma.data.table import by_category
 from scotoma.encoder_file import load_encoder
 from scotoma.errors import InputError, TrainingStopped
 from scotoma.networks.classifier import Classifier
@@ -207,7 +208,12 @@ def test_the_ablation_without_normalisation_dies_and_that_is_recorded(tmp_path: 
 def test_a_category_that_a_part_lacks_is_told_before_anything_runs(tmp_path: Path) -> None:
     table = image_table()
     few = np.flatnonzero((table.labels != 2) | (np.arange(len(table)) == 120))
-    poor = replace(table, pixels=table.pixels[few], labels=table.labels[few], keys=table.keys[few])
+    poor = replace(
+        table,
+        pixels=table.pixels[few],
+        keys=table.keys[few],
+        attributes=by_category(table.categories, table.labels[few]),
+    )
     with pytest.raises(InputError, match=r"^too few images: the .* part has no image of cat"):
         train(poor, training_plan(), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -238,7 +244,7 @@ def test_an_adversary_without_kept_negatives_is_told_the_kept_images(tmp_path: P
     figures = {}
     for negatives in ("all", "not-kept"):
         plan = training_plan(negatives=negatives)
-        hidden, kept = plan.tasks(table.categories)
+        hidden, kept = plan.tasks(table.attributes)
         assert hidden[0].apart == (("dog",) if negatives == "not-kept" else ())
         game = start_game(encoder, classifiers, 1, plan.training)
         figures[negatives] = in_training_figures(game, table, rows, [*hidden, *kept], plan.preprocessing)

@@ -20,7 +20,7 @@ from scotoma.networks.encoder import Encoder
 from scotoma.runs.tensor_file import write_tensors
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.state import Record, checkpoints, last_iteration, load_checkpoint, save_checkpoint
-from tests.examples import CATEGORIES, CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
+from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
 
 
 def new_game(seed: int = 0) -> Game:
@@ -30,7 +30,7 @@ def new_game(seed: int = 0) -> Game:
 
 
 def continue_to(game: Game, iteration: int) -> None:
-    hidden, kept = training_tasks(["ant"], ["dog"], CATEGORIES)
+    hidden, kept = training_tasks(["ant"], ["dog"], image_table().attributes)
     table = image_table()
     batches = Batches(table, np.arange(len(table)), [*hidden, *kept], 8, PREPROCESSING, 1)
     play(game, batches, replace(TRAINING, iterations=iteration), lambda now, losses: None)

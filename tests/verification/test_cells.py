@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from scotoma.verification.cells import CellFolder
 from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import label_only_floor
+from scotoma.verification.statistics import Known, label_only_floor
 from tests.examples import (
     CATEGORIES,
     ENCODER,
@@ -42,7 +43,7 @@ def folder(path: Path, table: ImageTable = TABLE, **changes: Any) -> CellFolder:
 
 def outcome(cells: CellFolder, state: State = "done") -> Outcome:
     """An attacker that gives the truth two thirds everywhere but on the first two test images of ants."""
-    classes = torch.from_numpy(ANT.classes_of(cells.labels.test))
+    classes = torch.from_numpy(ANT.classes_of(cells.labels(ANT).test))
     says = classes.clone()
     says[classes.nonzero().flatten()[:2]] = 0
     odds = torch.where(torch.nn.functional.one_hot(says, 2) > 0, 2 / 3, 1 / 3)
@@ -52,8 +53,8 @@ def outcome(cells: CellFolder, state: State = "done") -> Outcome:
 def test_the_figures_of_a_cell_written_out(tmp_path: Path) -> None:
     cells = folder(tmp_path)
     cell = cells.found(SUBJECT, ANT, ATTACK, outcome(cells), time.monotonic() - 5)
-    ants = cell.counts.test_positive
-    assert ants == int((cells.labels.test == 0).sum())
+    ants = cell.counts.test[1]
+    assert ants == int((cells.labels(ANT).test == 0).sum())
     wrong = 2 / ants
     assert cell.test_accuracy == pytest.approx(0.5 * (1 - wrong) + 0.5)
     assert cell.auc == pytest.approx(1 - wrong / 2)
@@ -78,8 +79,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert content["cell"] == json.loads(json.dumps(asdict(cell)))
     found = content["predictions"]
     assert found["key"] == TABLE.keys[split(TABLE.keys, 3).test].tolist()
-    assert found["positive"] == [name == "ant" for name in found["category"]]
-    assert set(found["probability"]) == {0.333333, 0.666667}
+    assert found["class"] == [int(name == "ant") for name in found["category"]]
+    assert {value for (value,) in found["probability"]} == {0.333333, 0.666667}
 
 
 def test_a_cell_of_anything_else_is_not_read(tmp_path: Path) -> None:
@@ -129,5 +130,11 @@ def test_a_kept_category_may_be_missing_from_the_images(tmp_path: Path) -> None:
 def test_the_floor_is_the_label_only_attacker_s(tmp_path: Path) -> None:
     cells = folder(tmp_path, keep=("dog", "eel"))
     floor = cells.failed(SUBJECT, ANT, ATTACK, "", 0.0).floor
-    labels = (cells.labels.training, cells.labels.test)
-    assert floor == label_only_floor(ANT, ("dog", "eel"), *labels) == pytest.approx(6 / 8)
+    labels = cells.labels(ANT)
+    seen = [Known(each, np.maximum(each, 2)) for each in (labels.training, labels.test)]
+    assert floor == label_only_floor(ANT, *seen) == pytest.approx(6 / 8)
+
+
+def test_the_floor_of_a_kept_task_is_guessing(tmp_path: Path) -> None:
+    cells = folder(tmp_path, keep=("ant", "eel"))
+    assert cells.failed(SUBJECT, ANT, ATTACK, "", 0.0).floor == 0.5

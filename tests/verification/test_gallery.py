@@ -41,7 +41,9 @@ def test_a_constant_place_is_middle_gray() -> None:
 
 def test_the_file_holds_originals_categories_and_a_picture_for_each_encoder(tmp_path: Path) -> None:
     pictures = np.zeros((2, 4, 4, 3), np.uint8)
-    write_gallery(tmp_path / "gallery.npz", TABLE, ROWS, [0, 100], {"blur": pictures, "encoder": pictures})
+    write_gallery(
+        tmp_path / "gallery.npz", TABLE, ROWS[[0, 100]], (), {"blur": pictures, "encoder": pictures}
+    )
     with np.load(tmp_path / "gallery.npz", allow_pickle=False) as file:
         assert sorted(file.files) == ["blur", "category", "encoder", "original"]
         assert (file["original"] == TABLE.pixels[ROWS[[0, 100]]]).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from scotoma.data.table import ImageTable
+from scotoma.data.table import ImageTable, by_category
 from scotoma.encoder_file import Card, FrozenEncoder
 from scotoma.errors import InputError, ScotomaError
 from scotoma.networks.encoder import Encoder
@@ -109,7 +109,7 @@ def test_a_cell_records_what_was_found(tmp_path: Path) -> None:
     assert cell.val_accuracy == min(cell.curve, key=lambda point: point.val_cross_entropy).val_accuracy
     assert cell.settings["rate"] == 3e-3
     labels = [TABLE.labels[rows] for rows in (made.parts.training, made.parts.validation, made.parts.test)]
-    expected = [int(part.sum()) for each in labels for part in (each == 0, each != 0)]
+    expected = [(int((each != 0).sum()), int((each == 0).sum())) for each in labels]
     assert list(asdict(cell.counts).values()) == expected
     # One kept category of five.
     assert cell.floor == pytest.approx(5 / 8)
@@ -123,9 +123,9 @@ def test_predictions_of_every_test_image_are_kept_by_a_stable_key(tmp_path: Path
     found = kept["predictions"]
     assert found["key"] == TABLE.keys[made.parts.test].tolist()
     assert found["category"] == [CATEGORIES[label] for label in TABLE.labels[made.parts.test]]
-    assert found["positive"] == [name == "ant" for name in found["category"]]
+    assert found["class"] == [int(name == "ant") for name in found["category"]]
     # They give the accuracy again.
-    right = (np.array(found["probability"]) > 0.5) == np.array(found["positive"])
+    right = (np.array(found["probability"])[:, 0] > 0.5) == np.array(found["class"])
     by_category = [right[np.array(found["category"]) == name].mean() for name in CATEGORIES]
     assert cell.test_accuracy == pytest.approx(by_category[0] / 2 + np.mean(by_category[1:]) / 2)
 
@@ -195,7 +195,7 @@ def test_an_unstable_attack_is_a_failed_cell_with_a_note_and_tried_again(
     figures = (failed.val_accuracy, failed.test_accuracy, failed.test_low, failed.auc, failed.bits)
     assert figures == (None,) * 5
     assert failed.floor == pytest.approx(5 / 8)
-    assert failed.counts.test_positive > 0
+    assert failed.counts.test[1] > 0
     fails = False
     assert suite(tmp_path, baselines=()).run(1)[0].state != "failed"
     assert attacked == ["ant", "dog", "ant"]
@@ -233,7 +233,8 @@ def test_unknown_tasks_and_empty_parts_are_told_before_anything_runs(tmp_path: P
         "The categories are: ant, bee, cat, dog, eel"
     )
     few = np.flatnonzero((TABLE.labels != 1) | (np.arange(len(TABLE)) == 60))
-    poor = replace(TABLE, pixels=TABLE.pixels[few], labels=TABLE.labels[few], keys=TABLE.keys[few])
+    labels = by_category(CATEGORIES, TABLE.labels[few])
+    poor = replace(TABLE, pixels=TABLE.pixels[few], keys=TABLE.keys[few], attributes=labels)
     with pytest.raises(InputError, match=r"^too few images: the \w+ part has no image of bee"):
         suite(tmp_path, table=poor)
     assert list(tmp_path.iterdir()) == []

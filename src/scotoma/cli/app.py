@@ -21,6 +21,7 @@ from scotoma.cli.encode import encode
 from scotoma.cli.info import info
 from scotoma.cli.report import report
 from scotoma.cli.reproduce import reproduce
+from scotoma.cli.sweep import sweep
 from scotoma.cli.train import train
 from scotoma.cli.verify import verify
 from scotoma.errors import InputError, ScotomaError
@@ -48,7 +49,10 @@ def make_app() -> App:
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
     )
-    verbs: tuple[Callable[..., None], ...] = (check, train, verify, report, encode, info, demo, reproduce)
+    verbs: tuple[Callable[..., None], ...] = (
+        *(check, train, verify, report, encode, info),
+        *(demo, sweep, reproduce),
+    )
     for place, verb in enumerate(verbs):
         app.command(verb, sort_key=place)
     return app

@@ -120,10 +120,10 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
     import numpy as np
     import torch
 
-    from scotoma.data.cache import read_arrays
     from scotoma.data.catalogue import find_images
     from scotoma.data.decoding import fit_square
     from scotoma.data.fashion import FASHION, is_idx_folder
+    from scotoma.data.images import read_arrays
     from scotoma.data.photos import Workers, decode_files, in_threads, list_photos
     from scotoma.encoder_file import ENCODE_BATCH
 

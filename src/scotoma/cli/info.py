@@ -88,10 +88,18 @@ def _run_folder(folder: Path) -> Facts:
 
 
 def _state(folder: Path) -> str:
+    from scotoma.experiments.sweep_shown import FORMAT as SWEEP
+    from scotoma.experiments.sweep_shown import VERSION as SWEEP_VERSION
+    from scotoma.runs.run_folder import read_checked_json
     from scotoma.training.state import last_iteration
 
     if (folder / "encoder.safetensors").exists() or (folder / "results.json").exists():
         return "finished"
+    if (folder / "sweep.json").exists():
+        sweep = read_checked_json(folder / "sweep.json", SWEEP, SWEEP_VERSION)
+        states = [each["state"] for each in sweep["cells"]]
+        attacked = sum(state in ("done", "inconclusive") for state in states)
+        return f"{attacked} of {len(states)} encoders attacked"
     reached = last_iteration(folder)
     return "not finished" if reached is None else f"not finished, checkpoint at iteration {reached:,}"
 

@@ -63,6 +63,23 @@ def names(text: str | None, flag: str) -> tuple[str, ...] | None:
     return found
 
 
+def seed_numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
+    """The seeds in a comma-separated flag; None when it was not given.
+
+    Raises:
+        InputError: one is no whole number from 0 on, or stands twice.
+    """
+    found = names(text, flag)
+    if found is None:
+        return None
+    if wrong := [each for each in found if not each.isdecimal()]:
+        raise InputError(f"{flag} {text!r}: {', '.join(wrong)} is no whole number from 0 on; write 0,1,2.")
+    numbers = tuple(int(each) for each in found)
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"{flag} {text!r} names a seed twice.")
+    return numbers
+
+
 @contextmanager
 def resumable(advice: str) -> Iterator[None]:
     """Let Ctrl-C within say how to go on, for example 'The same command continues from iteration 400.'"""

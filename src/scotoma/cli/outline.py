@@ -5,6 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from scotoma.data.table import ImageTable
     from scotoma.training.plan import TrainingPlan
 
@@ -15,19 +18,25 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
     Raises:
         InputError: the names to hide and keep make no tasks on these images.
     """
-    from scotoma.data.splits import split
+    from scotoma.data.splits import divide
 
-    hidden, kept = plan.tasks(table.categories)
-    parts = split(table.keys, plan.split.seed, plan.split.fractions)
+    hidden, kept = plan.tasks(table.attributes)
+    parts = divide(table, plan.split)
     shares = ", ".join(f"{len(rows):,} {part}" for part, rows in asdict(parts).items())
-    yield f"images    {table.source}: {len(table):,} in {len(table.categories)} categories ({shares})"
+    groups = f" in {len(table.categories)} categories" if table.categories else ""
+    yield f"images    {table.source}: {len(table):,}{groups} ({shares})"
     if table.left_out:
         yield f"          left out, as equal images stand in several categories: {len(table.left_out):,}"
-    labels = table.labels[parts.training]
+    if table.skipped:
+        yield f"          left out, as they cannot be read: {len(table.skipped):,}"
+    if kept_together := _kept_together(table):
+        yield f"          never on two sides: {kept_together}"
     for title, names in (("hide", plan.hide), ("keep", plan.keep)):
-        counts = [int((labels == table.categories.index(name)).sum()) for name in names]
-        counted = [f"{name} ({count:,} in training)" for name, count in zip(names, counts, strict=True)]
+        counted = [_counted(table, name, parts.training) for name in names]
         yield f"{title}      {', '.join(counted) or 'nothing'}"
+    for name, attribute in table.attributes.items():
+        if attribute.about:
+            yield f"          {name}: {attribute.about}"
     yield from _networks(plan, [task.classes for task in (*hidden, *kept)])
     settings = plan.training
     yield (
@@ -35,6 +44,26 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
         f"{settings.classifier_steps} + 1 updates each, on {len(hidden) + len(kept)} x {settings.batch} "
         f"images; {settings.objective}, {settings.precision}, threads: {threads}"
     )
+
+
+def _kept_together(table: "ImageTable") -> str:
+    sides = table.sides
+    said = [f"images of one {sides.group_by}"] if sides.group_by else []
+    said += ["nearly equal images"] if sides.near_duplicates else []
+    said += [f"parts as the column {sides.column} gives them"] if sides.column else []
+    said += ["parts as lists of files give them"] if sides.files else []
+    return ", ".join(said)
+
+
+def _counted(table: "ImageTable", name: str, rows: "npt.NDArray[np.int64]") -> str:
+    """A category or attribute with the counts of its classes among some images."""
+    if table.categories:
+        count = int((table.labels[rows] == table.categories.index(name)).sum())
+        return f"{name} ({count:,} in training)"
+    attribute = table.attributes[name]
+    counts = [int((attribute.labels[rows] == label).sum()) for label in range(len(attribute.values))]
+    shown = ", ".join(f"{value}: {count:,}" for value, count in zip(attribute.values, counts, strict=True))
+    return f"{name} ({shown} in training)"
 
 
 def _networks(plan: "TrainingPlan", classes: list[int]) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from scotoma.cli.options import Names, names
-from scotoma.errors import InputError, ScotomaError
+from scotoma.cli.options import Names, seed_numbers
+from scotoma.errors import InputError
 from scotoma.runs.run_folder import claim, held, read_json, write_json
 
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ def reproduce(
     from scotoma.experiments.artefacts import find_artefact
     from scotoma.experiments.cells import require_same_settings
     from scotoma.experiments.images import places_of, require_images
+    from scotoma.experiments.runner import try_cells
     from scotoma.experiments.scales import load_scale
+    from scotoma.runs.progress import watched
 
     wanted, on = find_artefact(artefact), load_scale(scale)
-    numbers = _seeds(seeds) or on.seeds
+    numbers = seed_numbers(seeds, "--seeds") or on.seeds
     places = places_of(on, out, data, other_data)
     cells = [cell for cell in wanted.cells(on, numbers) if only is None or only in cell.label]
     if not cells:
@@ -75,28 +77,11 @@ def reproduce(
     with held(out):
         _require_scale(out, scale)
         require_same_settings(cells, out)
-        failures = None if no_run else _run(cells, places)
+        failures = None if no_run else try_cells(cells, places, watched())
         print(write_artefact(wanted, on, numbers, places))
     print(f"Written: {out / artefact}.md, .json{' and .png' if wanted.picture else ''}.")
     if failures is not None:
         raise failures
-
-
-def _seeds(text: str | None) -> tuple[int, ...] | None:
-    """The numbers of a flag.
-
-    Raises:
-        InputError: one is no whole number from 0 on, or stands twice.
-    """
-    found = names(text, "--seeds")
-    if found is None:
-        return None
-    if wrong := [each for each in found if not each.isdecimal()]:
-        raise InputError(f"--seeds {text!r}: {', '.join(wrong)} is no whole number from 0 on; write 0,1,2.")
-    numbers = tuple(int(each) for each in found)
-    if len(set(numbers)) < len(numbers):
-        raise InputError(f"--seeds {text!r} names a seed twice.")
-    return numbers
 
 
 def _require_scale(out: Path, scale: str) -> None:
@@ -107,27 +92,13 @@ def _require_scale(out: Path, scale: str) -> None:
         raise InputError(f"{out} holds runs of the scale {found}, not of {scale}: choose another --out.")
 
 
-def _run(cells: "Sequence[Cell]", places: "Places") -> ScotomaError | None:
-    """Run what is not done; failures are told after what the others found."""
-    from scotoma.experiments.cells import write_settings
-    from scotoma.experiments.runner import run_cells
-    from scotoma.runs.progress import watched
-
-    write_settings(cells, places.out)
-    try:
-        run_cells(cells, places, watched())
-    except ScotomaError as error:
-        return error
-    return None
-
-
 def _show(cells: "Sequence[Cell]", places: "Places") -> None:
-    from scotoma.experiments.cells import EncoderCell
+    from scotoma.experiments.cells import EncoderCell, described
     from scotoma.experiments.cost import cost_of, report
     from scotoma.runs.progress import watched
 
     for cell in cells:
-        print(f"{cell.state(places.out):6} {cell.label}\n       $ {cell.command(places)}")
+        print(described(cell, places))
     todo = [cell for cell in cells if isinstance(cell, EncoderCell) and cell.state(places.out) != "done"]
     if todo:
         print("\nTiming an encoder of each kind ...", flush=True)

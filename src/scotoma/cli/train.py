@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scotoma.cli.asked import write_asked
+from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Switch, names, overlay
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
@@ -42,6 +43,7 @@ class TrainOptions:
     seed: int = 0
     anonymous: bool = False
     overwrite: bool = False
+    labels: LabelsOptions = field(default_factory=LabelsOptions)
     encoder: Mapping[str, Any] = field(default_factory=dict)
     images: Mapping[str, Any] = field(default_factory=dict)
     classifier: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class TrainOptions:
             "preset": self.preset,
             "seed": self.seed,
             "anonymous": self.anonymous,
+            **self.labels.flags(),
             "config": config,
             "out": self.out,
         }
@@ -80,8 +83,9 @@ def train(
     anonymous: Switch = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    labels: LabelsFlags | None = None,
 ) -> None:
-    """Train an encoder that hides some categories and keeps others recognisable.
+    """Train an encoder that hides some categories or attributes and keeps others recognisable.
 
     The encoder learns against classifiers that try to recognise what is to be hidden. It ends in one file,
     OUT/encoder.safetensors, which is enough by itself to encode images and to be verified. How long it takes
@@ -90,10 +94,13 @@ def train(
     What training itself reports proves nothing yet: attack the finished encoder with scotoma verify.
 
     Example: scotoma train photos --hide airport_terminal --keep office --preset small --out runs/terminal
+    Example: scotoma train faces.csv --hide Male --keep Smiling --group-by person --out runs/faces
 
     Args:
-        data: a folder of images (one folder per category) or of IDX files, or the word fashion-mnist.
-        hide: what encoded images must not give away: category names, with commas.
+        data: a folder of images (one folder per category) or of IDX files, a table of attributes (.csv,
+            .tsv), or the word fashion-mnist.
+        hide: what encoded images must not give away: names of categories, or columns of the table, with
+            commas. COLUMN=VALUE asks for one value of many, "age>=35" for a number.
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
         preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (days on a GPU).
@@ -114,11 +121,12 @@ def train(
         "out": out,
         "anonymous": anonymous,
         "overwrite": overwrite,
+        "labels": labels_table(labels),
     }
     values, where = overlay(config, flags)
     options = build(TrainOptions, values, where)
     encoder = run_training(options, where, config)
-    attack = {"data": options.data, "out": f"{options.out}-attacked"}
+    attack = {"data": options.data, **options.labels.flags(), "out": f"{options.out}-attacked"}
     print(f"Attack it: {command_line('verify', [encoder], attack)}")
 
 
@@ -134,7 +142,7 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
         The encoder file.
     """
     from scotoma.cli.threads import use_cores
-    from scotoma.data.cache import open_images
+    from scotoma.data.images import open_images
     from scotoma.presets import load_preset
     from scotoma.runs.progress import watched
     from scotoma.training.finished import finished_card
@@ -144,8 +152,15 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     side, channels = preset.images.stored_side, preset.encoder.channels
-    table = open_images(options.data, side, channels, categories=options.categories, progress=watched())
-    plan.tasks(table.categories)  # names are checked before anything is emptied
+    table = open_images(
+        options.data,
+        side,
+        channels,
+        categories=options.categories,
+        progress=watched(),
+        labelling=options.labels.labelling((*options.hide, *options.keep)),
+    )
+    plan.tasks(table.attributes)  # names are checked before anything is emptied
     threads = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):
@@ -171,8 +186,9 @@ def _asked(
     return {
         "command": options.command(config),
         "data": options.data,
-        "images": table.digest(),
+        "images": table.digest([*options.hide, *options.keep]),
         "categories": list(table.categories),
+        "sides": to_dict(table.sides),
         "hide": list(options.hide),
         "keep": list(options.keep),
         "seed": options.seed,

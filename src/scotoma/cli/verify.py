@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scotoma.cli.asked import asked_before, write_asked
+from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Switch, names, overlay, resumable
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.commands import command_line
@@ -42,6 +43,7 @@ class VerifyOptions:
     preset: str | None = None
     seed: int = 0
     overwrite: bool = False
+    labels: LabelsOptions = field(default_factory=LabelsOptions)
     verification: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, config: Path | None = None) -> str:
@@ -55,6 +57,7 @@ class VerifyOptions:
             "categories": self.categories,
             "preset": self.preset,
             "seed": self.seed,
+            **self.labels.flags(),
             "config": config,
             "out": self.out,
         }
@@ -75,20 +78,23 @@ def verify(
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    labels: LabelsFlags | None = None,
 ) -> None:
     """Attack a finished encoder: train fresh classifiers on encoded images until they stop improving.
 
-    Each task is recognising one category among the others; 50 % is guessing. The baselines show what the same
-    attack reaches on the original images (identity) and on blurred ones (blur). A finished attack is not run
-    again: Ctrl-C is safe, the same command goes on, and one with more tasks adds them. Then write the report
-    on OUT with scotoma report.
+    Each task is recognising one category among the others, or an attribute of a table; 50 % is guessing where
+    there are two classes. The baselines show what the same attack reaches on the original images (identity)
+    and on blurred ones (blur). A finished attack is not run again: Ctrl-C is safe, the same command goes on,
+    and one with more tasks adds them. Then write the report on OUT with scotoma report.
 
     Example: scotoma verify runs/terminal/encoder.safetensors --data photos --out runs/terminal-attacked
 
     Args:
         encoder: the encoder file (encoder.safetensors).
-        data: the images: a folder, or the word fashion-mnist. The same as in training, for the same split.
-        tasks: the categories to recognise, with commas. Default: what the encoder hides and keeps.
+        data: the images: a folder, a table, or the word fashion-mnist. The same as in training, for the same
+            split.
+        tasks: the categories or attributes to recognise, with commas. Default: what the encoder hides and
+            keeps.
         baselines: identity, blur or both, with a comma; or the word none. Default: both.
         hide: what an anonymous encoder file hides. Not needed for others.
         keep: what it keeps, likewise.
@@ -112,6 +118,7 @@ def verify(
         "seed": seed,
         "out": out,
         "overwrite": overwrite,
+        "labels": labels_table(labels),
     }
     values, where = overlay(config, flags)
     options = build(VerifyOptions, values, where)
@@ -166,9 +173,9 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
     plan = make_plan(encoder, _request(options), preset.verification)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = _open_images(options, encoder)
+    table = _open_images(options, encoder, (*plan.hide, *plan.keep, *plan.tasks))
     for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
-        if flag == "tasks" or encoder.card.hide is None:
+        if table.categories and (flag == "tasks" or encoder.card.hide is None):
             known_names(named, table.categories, flag)
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
@@ -176,7 +183,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
         options = _with_earlier(options, plan.tasks)
         command = options.command(config)
         about = {"digest": encoder.digest, "hide": list(plan.hide), "keep": list(plan.keep)}
-        write_asked(options.out, {"command": command, **about, **_asked(options, table, preset)}, _FREE)
+        write_asked(options.out, {"command": command, **about, **_asked(options, table, plan, preset)}, _FREE)
         if (there := _finished(options, encoder, plan, table)) is not None:
             print(f"{options.out} holds these attacks, finished. To attack anew give --overwrite.")
             return there
@@ -212,12 +219,15 @@ def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptio
     )
 
 
-def _asked(options: VerifyOptions, table: "ImageTable", preset: "Preset") -> dict[str, Any]:
+def _asked(
+    options: VerifyOptions, table: "ImageTable", plan: "VerificationPlan", preset: "Preset"
+) -> dict[str, Any]:
     return {
         "encoder": str(options.encoder),
         "data": options.data,
-        "images": table.digest(),
+        "images": table.digest([*plan.hide, *plan.keep]),
         "categories": list(table.categories),
+        "sides": to_dict(table.sides),
         "tasks": list(options.tasks or ()),
         "baselines": list(options.baselines),
         "seed": options.seed,
@@ -242,7 +252,7 @@ def _finished(
     asked.pop("tasks"), told.pop("tasks", None)
     digests = [each.digest for each in results.encoders if each.name == "encoder"]
     images = (results.run.get("data") or {}).get("digest")
-    if (told, digests, images) != (asked, [encoder.digest], table.digest()):
+    if (told, digests, images) != (asked, [encoder.digest], table.digest([*plan.hide, *plan.keep])):
         raise InputError(
             f"{path} is not of this run: it tells of another encoder, other images or other settings. Put "
             "the original back, or delete it and give the same command again."
@@ -266,14 +276,20 @@ def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> 
     return load_preset(str(name), changes, where)
 
 
-def _open_images(options: VerifyOptions, encoder: "FrozenEncoder") -> "ImageTable":
-    from scotoma.data.cache import category_names, open_images
+def _open_images(
+    options: VerifyOptions, encoder: "FrozenEncoder", attributes: tuple[str, ...]
+) -> "ImageTable":
+    from scotoma.data.images import category_names, open_images
     from scotoma.runs.progress import watched
 
     stored = encoder.card.preprocessing
-    group, trained = options.categories, encoder.card.categories
-    if group is None and trained is not None:
-        missing = sorted(set(trained) - set(category_names(options.data)))
+    labelling = _as_in_training(options.labels, encoder).labelling(attributes)
+    categories = category_names(options.data, labelling.reading)
+    group, trained = options.categories, encoder.card.categories or None
+    if not categories:
+        trained = ()  # a table of attributes
+    elif group is None and trained is not None:
+        missing = sorted(set(trained) - set(categories))
         group = None if missing else trained
         if missing:
             lacking = f"{options.data} lacks {', '.join(missing)}, which took part in training"
@@ -284,5 +300,46 @@ def _open_images(options: VerifyOptions, encoder: "FrozenEncoder") -> "ImageTabl
             "If it were others, name them with --categories."
         )
     return open_images(
-        options.data, stored.stored_side, stored.channels, categories=group, progress=watched()
+        options.data,
+        stored.stored_side,
+        stored.channels,
+        categories=group,
+        progress=watched(),
+        labelling=labelling,
+    )
+
+
+def _as_in_training(labels: LabelsOptions, encoder: "FrozenEncoder") -> LabelsOptions:
+    """The options with what kept images together in training: else the encoder may have seen test images.
+
+    Raises:
+        InputError: training divided the images by something that the options leave out or contradict.
+    """
+    from scotoma.encoder_file import UNNAMED
+
+    sides = encoder.card.split.sides
+    problems = []
+    for flag, trained, now in (
+        ("--group-by", sides.group_by, labels.group_by),
+        ("--split-column", sides.column, labels.split_column),
+    ):
+        if trained == UNNAMED and now is None:
+            problems.append(f"{flag} is missing: the encoder file says that there was one, not which")
+        elif trained != UNNAMED and now is not None and now != trained:
+            problems.append(f"{flag} {now}: in training it was {trained or 'not given'}")
+    if labels.group_near_duplicates and not sides.near_duplicates:
+        problems.append("--group-near-duplicates was not given in training")
+    if sides.files != (labels.split_files is not None):
+        problems.append(f"--split-files was {'' if sides.files else 'not '}given in training")
+    if problems:
+        raise InputError(
+            "The images must be divided as in training, or the encoder has seen what tests it: "
+            + "; ".join(problems)
+            + "."
+        )
+    return replace(
+        labels,
+        group_by=labels.group_by or sides.group_by,
+        split_column=labels.split_column or sides.column,
+        group_near_duplicates=sides.near_duplicates,
     )

@@ -1,8 +1,9 @@
 """Which images does a source hold, and in which category is each?
 
-A source is the word `fashion-mnist` (the embedded set), a folder with the four IDX files, or a folder of
-category folders, where a category's name is the path below the root: `a/arena/hockey` is `arena/hockey`,
-since a single letter at the first level only sorts.
+A source is the word `fashion-mnist` (the embedded set), a folder with the four IDX files, a table of
+attributes (a .csv or .tsv file that names image files), or a folder of category folders, where a category's
+name is the path below the root: `a/arena/hockey` is `arena/hockey`, since a single letter at the first level
+only sorts.
 """
 
 import difflib
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.data.attribute_table import AttributeTable, Reading, is_table, read_attribute_table
 from scotoma.data.fashion import FASHION, is_idx_folder
 from scotoma.data.photos import EXTENSIONS, is_image_name
 from scotoma.data.table import require_categories
@@ -29,21 +31,23 @@ class Catalogue:
     """The images of a source, before any is decoded.
 
     source: as the user named it. kind: what it is. root: its folder, none for the embedded set.
-    files: image files as sorted relative POSIX paths; empty unless `kind` is `folders`.
-    labels: int64 (files,), an index into `categories`.
+    files: image files as sorted relative POSIX paths; empty unless `kind` is `folders` or `table`.
+    labels: int64 (files,), an index into `categories`; for a table 0.
+    table: the table of attributes, for that kind.
     categories: names in alphabetical order; empty unless `kind` is `folders`.
     without_images: folders in which, and below which, no image lies.
     ignored: other files, counted by extension, (".csv", 1) for one.
     """
 
     source: str
-    kind: Literal["embedded", "idx", "folders"]
+    kind: Literal["embedded", "idx", "folders", "table"]
     root: Path | None
     files: tuple[str, ...] = ()
     labels: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     categories: tuple[str, ...] = ()
     without_images: tuple[str, ...] = ()
     ignored: tuple[tuple[str, int], ...] = ()
+    table: AttributeTable | None = None
 
     def restricted_to(self, categories: Sequence[str]) -> "Catalogue":
         """The group of the files of these categories.
@@ -58,8 +62,10 @@ class Catalogue:
         return replace(self, files=tuple(self.files[row] for row in rows), labels=labels, categories=kept)
 
 
-def find_images(source: str | Path) -> Catalogue:
-    """Find out what a source is and, in a folder of category folders, which images it holds.
+def find_images(source: str | Path, reading: Reading | None = None) -> Catalogue:
+    """Find out what a source is and, in a folder of category folders or a table, which images it holds.
+
+    `reading` says how a table is read.
 
     Raises:
         InputError: no such source; images outside category folders; fewer than two categories; two folders of
@@ -68,6 +74,10 @@ def find_images(source: str | Path) -> Catalogue:
     name, root = str(source), Path(source)
     if name == FASHION and (isinstance(source, str) or not root.exists()):
         return Catalogue(FASHION, "embedded", None)
+    if is_table(root):
+        found = read_attribute_table(root, reading or Reading())
+        labels = np.zeros(len(found.files), np.int64)
+        return Catalogue(name, "table", found.root, found.files, labels, table=found)
     if not root.is_dir():
         raise InputError(_no_such_source(name, root))
     if is_idx_folder(root):
@@ -169,7 +179,7 @@ class _Scan:
 def _no_such_source(name: str, root: Path) -> str:
     words = f"The word {FASHION!r} names the set of images that comes with Scotoma."
     if root.exists():
-        return f"{name} is a file; a folder of category folders is needed. {words}"
+        return f"{name} is a file; a folder of category folders or a table (.csv, .tsv) is needed. {words}"
     try:
         siblings = [entry.name for entry in root.parent.iterdir() if entry.is_dir()]
     except OSError:

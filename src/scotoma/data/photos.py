@@ -99,6 +99,8 @@ def decode_files(
     then: Callable[[list[One]], Result],
     progress: Progress | None = None,
     workers: Workers | None = None,
+    *,
+    instead: Callable[[Unreadable], One] | None = None,
 ) -> Iterator[Result]:
     """Decode files in order and make something of them, a chunk at a time, all in the threads of `workers`.
 
@@ -109,6 +111,7 @@ def decode_files(
         then: makes a result of what was kept of a chunk.
         progress: is shown decoded images.
         workers: default: one thread a core.
+        instead: makes what is kept of a file that cannot be read; default: that is an error.
 
     Yields:
         What `then` returns. Once a file turned out unreadable nothing more is yielded, but all files are
@@ -125,7 +128,11 @@ def decode_files(
             try:
                 kept.append(each(decode_image(os.path.join(root, names[row]))))
             except UnreadableImage as error:
-                bad.append(Unreadable(names[row], str(error)))
+                one = Unreadable(names[row], str(error))
+                if instead is None:
+                    bad.append(one)
+                else:
+                    kept.append(instead(one))
         return [] if bad or unreadable else [then(kept)], bad
 
     for results, bad in in_threads(work, len(names), "decoding images", progress, workers):

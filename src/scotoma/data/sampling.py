@@ -10,7 +10,7 @@ import numpy.typing as npt
 from torch import Tensor, from_numpy
 
 from scotoma.data.augmentation import Preprocessing, random_crop
-from scotoma.data.table import ImageTable
+from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 
@@ -24,23 +24,29 @@ def generator(seed: int, batch: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, batch]))
 
 
-def require_every_category(parts: Mapping[str, Rows], categories: Sequence[str]) -> None:
-    """Check that every category occurs in every part; else a figure would mean nothing.
+def require_every_class(table: ImageTable, tasks: Sequence[Task], parts: Mapping[str, Rows]) -> None:
+    """Check that every category, or value of an attribute, occurs in every part; else a figure would mean
+    nothing.
 
     Args:
-        parts: category of each image, by the name of the part of the split.
-        categories: their names.
+        table: the images.
+        tasks: those whose attributes are looked at.
+        parts: rows of the table, by the name of the part of the split.
 
     Raises:
         InputError: names every part and what it lacks.
     """
+    attributes = {task.attribute: task for task in tasks}
     problems = []
-    for part, labels in parts.items():
-        missing = [categories[index] for index in sorted(set(range(len(categories))) - set(labels.tolist()))]
-        if missing:
-            problems.append(f"the {part} part has no image of {', '.join(missing)}")
+    for part, rows in parts.items():
+        for task in attributes.values():
+            there = set(task.labels_in(table)[rows].tolist())
+            missing = [name for index, name in enumerate(task.categories) if index not in there]
+            if missing:
+                problems.append(f"the {part} part has no image of {', '.join(missing)}")
     if problems:
-        raise InputError("too few images: " + "; ".join(problems) + ". Add images, or leave categories out")
+        what = "categories" if CATEGORY in attributes else "attributes"
+        raise InputError("too few images: " + "; ".join(problems) + f". Add images, or leave {what} out")
 
 
 class BalancedRows:
@@ -114,7 +120,7 @@ class Batches:
         self._preprocessing = preprocessing
         self._per_task = per_task
         self._seed = seed
-        self._shares = [BalancedRows(table.labels, rows, task) for task in tasks]
+        self._shares = [BalancedRows(task.labels_in(table), rows, task) for task in tasks]
 
     def at(self, number: int) -> Batch:
         """Batch `number`, the same whenever it is asked for."""

@@ -1,21 +1,33 @@
 """On which side of the experiment does an image stand?
 
-Each image's part follows from a seed and its own content (its key) and from nothing else: the same image
-twice never falls on two sides, and adding images moves none of the others.
+Each image's part follows from a seed and its own content (its key), or from the unit that it must stay with,
+and from nothing else: the same image twice never falls on two sides, and adding images moves none of the
+others. Or the user has given every image its part.
 """
 
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.data.table import ImageTable, Sides
 from scotoma.errors import InputError
 
 PARTS = ("training", "reserve", "validation", "test")
 SMALLEST_TEST = 0.2
+SHOWN = 20
+# What a part may be called by whoever gives one to each image.
+SYNONYMS = {
+    **{name: name for name in PARTS},
+    "train": "training",
+    "val": "validation",
+    "valid": "validation",
+    "attack": "reserve",
+}
 
 Rows = npt.NDArray[np.int64]
 
@@ -56,6 +68,15 @@ class Fractions:
             raise InputError("The fractions of the split cannot be used: " + "; ".join(problems) + ".")
 
 
+@dataclass(frozen=True)
+class SplitRecipe:
+    """How images are divided; by it verification finds the images that the encoder never saw."""
+
+    seed: int
+    fractions: Fractions
+    sides: Sides = field(default_factory=Sides)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Row numbers of each part, int64, ascending; together every row once."""
@@ -64,6 +85,85 @@ class Split:
     reserve: Rows
     validation: Rows
     test: Rows
+
+
+def divide(table: ImageTable, recipe: SplitRecipe) -> Split:
+    """The parts of a table's images: those that were given, or what follows from seed and units."""
+    if table.parts is not None:
+        return Split(
+            *(np.flatnonzero(table.parts == number).astype(np.int64) for number in range(len(PARTS)))
+        )
+    return split(table.keys if table.units is None else table.units, recipe.seed, recipe.fractions)
+
+
+def given_parts(
+    names: Sequence[str], units: Sequence[str] | npt.NDArray[np.str_], files: Sequence[str], where: str
+) -> npt.NDArray[np.int64]:
+    """The number of the part that the user gave each image.
+
+    Args:
+        names: (images,), a part's name or what is usual for it ("train", "val").
+        units: (images,), as in `ImageTable`.
+        files: (images,), for messages.
+        where: what gave the parts, for messages.
+
+    Raises:
+        InputError: names that are no part, images of one unit in several parts, a part without images.
+    """
+    problems = [
+        f"{file} has {name!r}, which is no part"
+        for file, name in zip(files, names, strict=True)
+        if name.strip().lower() not in SYNONYMS
+    ]
+    if not problems:
+        parts = np.array([PARTS.index(SYNONYMS[name.strip().lower()]) for name in names], np.int64)
+        first: dict[str, int] = {}
+        for row, unit in enumerate(units):
+            if parts[first.setdefault(unit, row)] != parts[row]:
+                other = files[first[unit]]
+                problems.append(f"{other} and {files[row]} are equal or belong together, in different parts")
+        counts = np.bincount(parts, minlength=len(PARTS)).tolist()
+        needed = {name: count for name, count in zip(PARTS, counts, strict=True) if name != "reserve"}
+        problems += [f"there is no image for {name}" for name, count in needed.items() if not count]
+    if problems:
+        shown = [f"  {problem}" for problem in problems[:SHOWN]]
+        if len(problems) > SHOWN:
+            shown.append(f"  and {len(problems) - SHOWN:,} more")
+        allowed = ", ".join(sorted(SYNONYMS))
+        raise InputError(
+            "\n".join([f"The parts that {where} give cannot be used (allowed: {allowed}):", *shown])
+        )
+    return parts
+
+
+def parts_of_files(folder: Path, files: Sequence[str]) -> list[str]:
+    """The part of each file, from lists in a folder: training.txt and so on, a path below the images' root in
+    each line.
+
+    Raises:
+        InputError: no such lists, a file in two lists, in none, or one that is not there.
+    """
+    part: dict[str, str] = {}
+    problems = []
+    lists = {name: folder / f"{name}.txt" for name in PARTS}
+    if missing := [str(path) for name, path in lists.items() if name != "reserve" and not path.is_file()]:
+        raise InputError(f"There is no list {', '.join(missing)}: --split-files takes a folder with these.")
+    known = set(files)
+    for name, path in lists.items():
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        for line in filter(None, map(str.strip, lines)):
+            if line in part:
+                problems.append(f"{line} is in {part[line]}.txt and in {name}.txt")
+            elif line not in known:
+                problems.append(f"{line} in {name}.txt is none of the images")
+            part.setdefault(line, name)
+    problems += [f"{file} is in no list" for file in files if file not in part]
+    if problems:
+        shown = [f"  {problem}" for problem in problems[:SHOWN]]
+        if len(problems) > SHOWN:
+            shown.append(f"  and {len(problems) - SHOWN:,} more")
+        raise InputError("\n".join([f"The lists in {folder} cannot be used:", *shown]))
+    return [part[file] for file in files]
 
 
 def split(keys: Sequence[str] | npt.NDArray[np.str_], seed: int, fractions: Fractions | None = None) -> Split:

@@ -12,12 +12,12 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.data.cache import read_arrays
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import UnreadableImage, decode_image, pixel_key
+from scotoma.data.images import read_arrays
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, split
-from scotoma.data.table import ImageTable
+from scotoma.data.table import ImageTable, by_category
 from scotoma.runs.progress import Progress
 
 Pixels = npt.NDArray[np.uint8]
@@ -190,7 +190,8 @@ def _count(
 def _digest(used: list[_Image], names: tuple[str, ...], source: str) -> str:
     labels = np.array([image.label for image in used], np.int64)
     keys = np.array([image.key for image in used], "<U32")
-    return ImageTable(np.empty((len(used), 0, 0, 0), np.uint8), labels, keys, names, source).digest()
+    pixels = np.empty((len(used), 0, 0, 0), np.uint8)
+    return ImageTable(pixels, keys, by_category(names, labels), source).digest()
 
 
 def _names(groups: Iterable[list[_Image]]) -> tuple[tuple[str, ...], ...]:

@@ -1,47 +1,105 @@
 """Which images are there, what do they show, and how is each told from every other?
 
-An `ImageTable` is what every source of images becomes: pixels of one size, a category for each image, and a
-key made of the image's own content, by which splits, predictions and reports name it.
+An `ImageTable` is what every source of images becomes: pixels of one size, attributes for each image (folders
+give one, the category), and a key made of the image's own content, by which splits, predictions and reports
+name it.
 """
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from scotoma.errors import InputError
 
+# The attribute of images that lie in category folders.
+CATEGORY = "category"
+# The label of an image of which an attribute is not known.
+MISSING = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Attribute:
+    """One question about every image, and its answers.
+
+    values: names of the classes; of a binary attribute the second is what was asked for.
+    labels: int64 (images,), an index into `values`, or `MISSING` where it is not known.
+    about: one line for print on how a column was read: "binary: 1 is yes, 0 is no; 12 missing".
+    """
+
+    values: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What decides, beside an image itself, on which side of a split it stands.
+
+    group_by: a column of the table whose values never stand on two sides (a person, a place, a video).
+    near_duplicates: nearly equal images stay together.
+    column: the one that gives each image its part. files: lists of files do.
+    """
+
+    group_by: str | None = None
+    near_duplicates: bool = False
+    column: str | None = None
+    files: bool = False
+
 
 @dataclass(frozen=True, eq=False)
 class ImageTable:
-    """Images of one size with their categories, one row an image.
+    """Images of one size with what is known of them, one row an image.
 
     pixels: uint8 (images, side, side, channels); a read-only memory map where the source is a folder.
-    labels: int64 (images,), an index into `categories`.
     keys: `<U32` (images,), the `pixel_key` of the image as it was at the source, before any resizing.
-    categories: names in alphabetical order.
-    source: what the user named, the word `fashion-mnist` or a folder.
+    attributes: by name; images in category folders have one, `CATEGORY`.
+    source: what the user named, the word `fashion-mnist`, a folder or a table.
     left_out: names of images that are not in the table because the same pixels stand in another category too.
+    units: (images,), images of one unit never part in a split; None: those of equal pixels (`keys`).
+    parts: int64 (images,), the part of the split that the user gave each image; None: none was given.
+    sides: what units and parts were made from.
+    skipped: files that could not be read and were left out, as the user had asked.
     """
 
     pixels: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
     keys: npt.NDArray[np.str_]
-    categories: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
     source: str
     left_out: tuple[str, ...] = ()
+    units: npt.NDArray[np.str_] | None = None
+    parts: npt.NDArray[np.int64] | None = None
+    sides: Sides = field(default_factory=Sides)
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.keys)
 
-    def digest(self) -> str:
-        """32 hex characters over key and category of every image, in whatever order and size."""
-        names = np.array(self.categories, dtype=np.str_)[self.labels] if len(self) else self.labels
-        rows = sorted(f"{key} {name}" for key, name in zip(self.keys.tolist(), names.tolist(), strict=True))
-        return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The names of the categories, in alphabetical order; none where images have attributes instead."""
+        return self.attributes[CATEGORY].values if CATEGORY in self.attributes else ()
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """int64 (images,), an index into `categories`."""
+        return self.attributes[CATEGORY].labels
+
+    def digest(self, names: Iterable[str] | None = None) -> str:
+        """32 hex characters over key and attributes (default: all) of every image, in whatever order and
+        size. Names that are no attribute count for the category.
+        """
+        wanted = sorted({name if name in self.attributes else CATEGORY for name in names or self.attributes})
+        columns = [self.keys.tolist()]
+        for attribute in (self.attributes[name] for name in wanted):
+            values = np.array([*attribute.values, ""], dtype=np.str_)  # the last stands for MISSING, -1
+            columns.append(values[attribute.labels].tolist())
+        rows = sorted(" ".join(row) for row in zip(*columns, strict=True))
+        head = [] if wanted == [CATEGORY] else [" ".join(wanted)]
+        return hashlib.blake2b("\n".join([*head, *rows]).encode(), digest_size=16).hexdigest()
 
     def restricted_to(self, categories: Sequence[str]) -> "ImageTable":
         """The group of the images of these categories; the pixels are copied unless every image stays.
@@ -56,8 +114,19 @@ class ImageTable:
         for new, name in enumerate(kept):
             number[self.categories.index(name)] = new
         rows = np.flatnonzero(number[self.labels] >= 0)
-        labels = number[self.labels[rows]]
-        return ImageTable(self.pixels[rows], labels, self.keys[rows], kept, self.source, self.left_out)
+        return replace(
+            self,
+            pixels=self.pixels[rows],
+            keys=self.keys[rows],
+            attributes=by_category(kept, number[self.labels[rows]]),
+            units=None if self.units is None else self.units[rows],
+            parts=None if self.parts is None else self.parts[rows],
+        )
+
+
+def by_category(categories: tuple[str, ...], labels: npt.NDArray[np.int64]) -> dict[str, Attribute]:
+    """The attributes of images that have a category each and nothing else."""
+    return {CATEGORY: Attribute(categories, labels)}
 
 
 def require_categories(wanted: Sequence[str], available: Sequence[str], source: str) -> tuple[str, ...]:

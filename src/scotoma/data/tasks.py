@@ -1,12 +1,17 @@
-"""Which class has an image, for a given question? Tasks name categories, the rest of the group is 'other'."""
+"""Which class has an image, for a given question?
+
+Tasks on categories name some, the rest of the group is 'other'. Tasks on an attribute of a table have its
+values for classes.
+"""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.data.table import CATEGORY, MISSING, Attribute, ImageTable
 from scotoma.errors import InputError
 
 
@@ -16,12 +21,14 @@ class Task:
     4.1).
 
     `categories` is the group: every category that takes part, in the order of the image table's labels.
-    `apart` are those of 'other' that batches are not drawn from.
+    `apart` are those of 'other' that batches are not drawn from. `attribute` is the one that is asked for: of
+    a table's attributes the first value is 'other', and the categories are its values.
     """
 
     names: tuple[str, ...]
     categories: tuple[str, ...]
     apart: tuple[str, ...] = ()
+    attribute: str = CATEGORY
 
     def __post_init__(self) -> None:
         known_names(self.names, self.categories, "task")
@@ -33,16 +40,26 @@ class Task:
             )
 
     def __str__(self) -> str:
-        return "+".join(self.names)
+        return "+".join(self.names) if self.attribute == CATEGORY else self.attribute
 
     @property
     def classes(self) -> int:
         """Number of classes, 'other' included."""
         return len(self.names) + 1
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called."""
+        return ("other", *self.names) if self.attribute == CATEGORY else self.categories
+
+    def labels_in(self, table: ImageTable) -> npt.NDArray[np.int64]:
+        """The category of each image of a table, int64 (images,), or `MISSING`."""
+        return table.attributes[self.attribute].labels
+
     def classes_of(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Class of each image, from its category: (images,) -> (images,)."""
-        lookup = np.array([self.names.index(c) + 1 if c in self.names else 0 for c in self.categories])
+        """Class of each image, from its category: (images,) -> (images,). A missing label stays one."""
+        of_category = [self.names.index(c) + 1 if c in self.names else 0 for c in self.categories]
+        lookup = np.array([*of_category, MISSING])  # MISSING is -1, the last place
         classes: npt.NDArray[np.int64] = lookup[labels]
         return classes
 
@@ -54,7 +71,7 @@ class Task:
 
     def is_apart(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Whether each image is of a category that is set apart: (images,) -> (images,)."""
-        found: npt.NDArray[np.bool_] = np.isin(self.categories, self.apart)[labels]
+        found: npt.NDArray[np.bool_] = np.isin([*self.categories, ""], self.apart)[labels]
         return found
 
     def category_weights(self) -> npt.NDArray[np.float64]:
@@ -66,7 +83,7 @@ class Task:
         return weights
 
 
-def known_names(names: Sequence[str], categories: Sequence[str], where: str) -> None:
+def known_names(names: Sequence[str], categories: Sequence[str], where: str, noun: str = "category") -> None:
     """Check that every name is a category.
 
     Raises:
@@ -76,20 +93,50 @@ def known_names(names: Sequence[str], categories: Sequence[str], where: str) -> 
     for name in names:
         if name not in categories:
             nearest = difflib.get_close_matches(name, categories, n=1, cutoff=0.0)
-            problems.append(f"{name!r} is no category of these images; the nearest is {nearest[0]!r}")
+            problems.append(f"{name!r} is no {noun} of these images; the nearest is {nearest[0]!r}")
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     problems += [f"{name!r} is named twice" for name in repeated]
+    plural = "categories" if noun == "category" else f"{noun}s"
     if problems:
-        raise InputError(
-            f"{where}: " + "; ".join(problems) + f". The categories are: {', '.join(categories)}"
-        )
+        raise InputError(f"{where}: " + "; ".join(problems) + f". The {plural} are: {', '.join(categories)}")
+
+
+def attack_tasks(names: Sequence[str], attributes: Mapping[str, Attribute]) -> list[Task]:
+    """A task for each name: a category against all others, or an attribute.
+
+    Raises:
+        InputError: unknown names, all at once.
+    """
+    if CATEGORY not in attributes:
+        known_names(names, tuple(attributes), "tasks", "attribute")
+        return [_attribute_task(name, attributes) for name in names]
+    categories = attributes[CATEGORY].values
+    known_names(names, categories, "tasks")
+    return [Task((name,), categories) for name in names]
+
+
+def _attribute_task(name: str, attributes: Mapping[str, Attribute]) -> Task:
+    values = attributes[name].values
+    return Task(values[1:], values, attribute=name)
+
+
+def kept_tasks(keep: Sequence[str], attributes: Mapping[str, Attribute]) -> list[Task]:
+    """The tasks that are kept: one (N+1)-way task for N categories, or one for each attribute of a table."""
+    if CATEGORY not in attributes:
+        return [_attribute_task(name, attributes) for name in keep]
+    return [Task(tuple(keep), attributes[CATEGORY].values)] if keep else []
 
 
 def training_tasks(
-    hide: Sequence[str], keep: Sequence[str], categories: tuple[str, ...], *, kept_apart: bool = False
+    hide: Sequence[str],
+    keep: Sequence[str],
+    attributes: Mapping[str, Attribute],
+    *,
+    kept_apart: bool = False,
 ) -> tuple[list[Task], list[Task]]:
     """Heads of adversarial training: a binary head for each hidden category, and one (N+1)-way head for N
-    kept ones. With `kept_apart` the hidden heads are set against categories that are not kept.
+    kept ones. With `kept_apart` the hidden heads are set against categories that are not kept. Of a table's
+    attributes each has a head of its own.
 
     Raises:
         InputError: nothing to hide, an unknown name, or one that is both hidden and kept.
@@ -99,6 +146,11 @@ def training_tasks(
     both = sorted(set(hide) & set(keep))
     if both:
         raise InputError(f"both hidden and kept: {', '.join(both)}; a category can be only one of them")
+    if CATEGORY not in attributes:
+        known_names(hide, tuple(attributes), "hide", "attribute")
+        known_names(keep, tuple(attributes), "keep", "attribute")
+        return [_attribute_task(name, attributes) for name in hide], kept_tasks(keep, attributes)
+    categories = attributes[CATEGORY].values
     known_names(hide, categories, "hide")
     known_names(keep, categories, "keep")
     if len(hide) == 1 and len(keep) + 1 == len(categories):
@@ -108,4 +160,4 @@ def training_tasks(
         )
     apart = tuple(keep) if kept_apart else ()
     hidden = [Task((name,), categories, apart) for name in hide]
-    return hidden, [Task(tuple(keep), categories)] if keep else []
+    return hidden, kept_tasks(keep, attributes)

@@ -210,6 +210,11 @@ def read_results(cell: AttackCell, out: Path) -> Results | None:
     return Results.read(path) if path.is_file() else None
 
 
+def described(cell: Cell, places: Places) -> str:
+    """State and name of a cell, and below them its command."""
+    return f"{cell.state(places.out):6} {cell.label}\n       $ {cell.command(places)}"
+
+
 def arguments(command: str) -> list[str]:
     """What stands behind the word scotoma in a command."""
     return shlex.split(command)[1:]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from scotoma.data.cache import open_images
+from scotoma.data.images import open_images
 from scotoma.data.photos import cores
-from scotoma.data.table import ImageTable
+from scotoma.data.table import ImageTable, by_category
 from scotoma.experiments.cells import EncoderCell, Places
 from scotoma.presets import Preset, load_preset
 from scotoma.runs.progress import Progress
@@ -95,7 +95,7 @@ def _table(cell: EncoderCell, preset: Preset, places: Places, progress: Progress
     pixels = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
     labels = np.repeat(np.arange(len(categories), dtype=np.int64), _RANDOM)
     keys = np.array([f"{number:032x}" for number in range(count)])
-    return ImageTable(pixels, labels, keys, tuple(sorted(categories)), "random pixels")
+    return ImageTable(pixels, keys, by_category(tuple(sorted(categories)), labels), "random pixels")
 
 
 def _hours(hours: float) -> str:

@@ -125,7 +125,8 @@ def _answers(path: Path, cell: Cell) -> Answers | None:
     said = read_predictions(path, cell)
     if said is None:
         return None
-    right = (np.array(said["probability"]) > 0.5) == np.array(said["positive"], bool)
+    # Of two classes; the probability is that of the second.
+    right = (np.array(said["probability"])[:, 0] > 0.5) == (np.array(said["class"]) > 0)
     names, labels = np.unique(np.array(said["category"]), return_inverse=True)
     weights = image_weights(Task((cell.task,), tuple(names.tolist())), labels)
     return Answers(tuple(said["key"]), tuple(said["category"]), right, weights)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from scotoma.data.cache import category_names
+from scotoma.data.images import category_names
 from scotoma.errors import InputError
 from scotoma.experiments.cells import Cell, Places
 from scotoma.experiments.scales import Scale

@@ -19,11 +19,22 @@ from typing import Any
 
 from scotoma.data.photos import cores
 from scotoma.errors import ScotomaError
-from scotoma.experiments.cells import AttackCell, Cell, Places, arguments
+from scotoma.experiments.cells import AttackCell, Cell, Places, arguments, write_settings
 from scotoma.runs.progress import Progress, Silent
 
 LOGS = "logs"
 _WAIT = 0.1  # seconds between two looks at the processes
+# Ends that the command line has explained (see cli/app.py). Others, such as death by a signal, it has not.
+_TOLD = (1, 2, 130)
+
+
+class CellsFailed(ScotomaError):
+    """Some cells failed; `failures` says why, by label."""
+
+    def __init__(self, failures: Mapping[str, str], cells: int) -> None:
+        head = f"{len(failures)} of {cells} cells failed; the same command tries them again:"
+        super().__init__("\n".join([head, *(f"  {label}: {why}" for label, why in failures.items())]))
+        self.failures = dict(failures)
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,38 @@ class Running:
     log: Path
     process: "subprocess.Popen[bytes]"
 
+    def has_died(self) -> bool:
+        """Whether an ended process did not come to an end of its own: killed, or gone without a word."""
+        code = self.process.returncode
+        return code != 0 and (code not in _TOLD or not self.last_line())
+
+    def last_line(self) -> str:
+        """What it said last; empty if nothing."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def why(self) -> str:
+        """Why it failed: its last line, behind how it died, if it did."""
+        said = self.last_line()
+        if self.has_died():
+            said = f"{_ended(self.process.returncode)}; its last line: {said or 'none'}"
+        return f"{said} ({self.log})"
+
 
 @dataclass
 class Queue:
-    """Cells that wait and that run, how many have ended, and of those that failed why, by label."""
+    """Cells that wait and that run, how many have ended, and of those that failed why, by label.
+
+    A process that died is no verdict on its cell (the machine was short of memory, somebody killed it): the
+    cell is started a second time, and has failed if that dies as well.
+    """
 
     places: Places
     waiting: list[Cell]
     running: list[Running] = field(default_factory=list)
     ended: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    retried: set[str] = field(default_factory=set)
 
     def start_ready(self, at_once: int) -> None:
         """Start cells in their order, an attack once its encoder is there."""
@@ -62,9 +95,13 @@ class Queue:
         """Take the processes that have ended from those that run."""
         for one in [each for each in self.running if each.process.poll() is not None]:
             self.running.remove(one)
+            if one.has_died() and one.cell.label not in self.retried:
+                self.retried.add(one.cell.label)
+                self.waiting.insert(0, one.cell)
+                continue
             self.ended += 1
             if one.process.returncode != 0:
-                self.failures[one.cell.label] = _last_words(one)
+                self.failures[one.cell.label] = one.why()
 
     def interrupt(self) -> None:
         """Ask every process to stop as Ctrl-C does, so that it keeps its checkpoint, and wait for it."""
@@ -85,7 +122,8 @@ class Queue:
 def run_cells(
     cells: Sequence[Cell], places: Places, progress: Progress | None = None, at_once: int | None = None
 ) -> None:
-    """Run every cell that is not done, each by its command; a failure does not stop the others.
+    """Run every cell that is not done, each by its command; a failure does not stop the others, and a process
+    that dies is started once more.
 
     Args:
         cells: in the order in which they start.
@@ -94,7 +132,7 @@ def run_cells(
         at_once: processes side by side; default: one a core.
 
     Raises:
-        ScotomaError: some cells failed; tells each with the last line of its log.
+        CellsFailed: tells each cell that failed with the last line of its log.
         KeyboardInterrupt: after every process has stopped and kept what it had.
     """
     progress = progress or Silent()
@@ -108,7 +146,22 @@ def run_cells(
             _run(queue, at_once or cores(), progress)
     finally:
         progress.stop()
-    _require_sound(queue.failures, len(todo))
+    if queue.failures:
+        raise CellsFailed(queue.failures, len(todo))
+
+
+def try_cells(cells: Sequence[Cell], places: Places, progress: Progress | None = None) -> CellsFailed | None:
+    """Write the settings of cells and run them.
+
+    Returns:
+        The failures, to be told after what the others found; None where there were none.
+    """
+    write_settings(cells, places.out)
+    try:
+        run_cells(cells, places, progress)
+    except CellsFailed as failures:
+        return failures
+    return None
 
 
 def _run(queue: Queue, at_once: int, progress: Progress) -> None:
@@ -145,16 +198,14 @@ def _start(cell: Cell, places: Places) -> Running:
     return Running(cell, log, process)
 
 
-def _last_words(ended: Running) -> str:
-    lines = ended.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    said = lines[-1] if lines else f"ended with {ended.process.returncode}"
-    return f"{said} ({ended.log})"
-
-
-def _require_sound(failures: Mapping[str, str], cells: int) -> None:
-    if failures:
-        head = f"{len(failures)} of {cells} cells failed; the same command tries them again:"
-        raise ScotomaError("\n".join([head, *(f"  {label}: {why}" for label, why in failures.items())]))
+def _ended(code: int) -> str:
+    """How a process died that said nothing of it."""
+    if code >= 0:
+        return f"ended with {code}, twice"
+    try:
+        return f"killed by {signal.Signals(-code).name}, twice"
+    except ValueError:  # a signal without a name, such as SIGRTMIN + 1
+        return f"killed by signal {-code}, twice"
 
 
 @contextmanager

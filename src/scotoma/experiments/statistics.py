@@ -31,6 +31,18 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     return Interval(fmean(values), fmean(values) - half, fmean(values) + half)
 
 
+def mean_of_tasks(tasks: Sequence[Interval]) -> Interval:
+    """The mean of several tasks' accuracies, their errors combined as if they were independent.
+
+    The distance of its end l from the mean m is sqrt(sum of (m_i - l_i)**2) / n, likewise at the other end:
+    the method of variance estimates recovery (Zou and Donner, 2008).
+    """
+    estimate = fmean(each.estimate for each in tasks)
+    below = math.hypot(*(each.estimate - each.low for each in tasks)) / len(tasks)
+    above = math.hypot(*(each.high - each.estimate for each in tasks)) / len(tasks)
+    return Interval(estimate, estimate - below, estimate + above)
+
+
 def bounds(seeds: Sequence[Bounded]) -> tuple[float | None, float | None]:
     """What bounds the mean of the seeds' accuracies: Student's interval over seeds, or, of the only seed that
     is there, the interval over test images.

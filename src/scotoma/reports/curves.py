@@ -24,7 +24,7 @@ from scotoma.runs.results import Cell, Results
 Dashes = str | tuple[int, tuple[float, ...]]
 
 # Colours that differ for any colour vision, with a contrast of 3:1 or more on white and on the dark page.
-_PALETTE = ("#d9541a", "#2f7fc1", "#0f9b74", "#a865c9", "#a5822a", "#d0558f")
+PALETTE = ("#d9541a", "#2f7fc1", "#0f9b74", "#a865c9", "#a5822a", "#d0558f")
 _DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.6)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 _REFERENCES: dict[str, tuple[str, Dashes]] = {
     "identity": ("#858b93", "-"),
@@ -132,8 +132,8 @@ def _lines(results: Results, task: str) -> list[_Line]:
         if encoder.kind in _REFERENCES:
             colour, dashes = _REFERENCES[encoder.kind]
         else:
-            colour = _PALETTE[trained % len(_PALETTE)]
-            dashes = _DASHES[trained // len(_PALETTE) % len(_DASHES)]
+            colour = PALETTE[trained % len(PALETTE)]
+            dashes = _DASHES[trained // len(PALETTE) % len(_DASHES)]
             trained += 1
         cell = headline(results, encoder.name, task)
         points = [point for point in cell.curve if point.iteration > 0] if cell else []

@@ -31,12 +31,12 @@ from scotoma.reports.findings import (
     with_role,
 )
 from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
-from scotoma.reports.verdict import encoder_verdict, percent
+from scotoma.reports.verdict import encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
 from scotoma.runs.run_folder import write_bytes
 
 _TEMPLATE = "report.html.j2"
-_LOWEST = 0.45  # left end of the small scale in a cell
+_BELOW = 0.05  # the small scale in a cell begins so much below guessing
 _LARGEST = 192  # pixels of an embedded picture: twice what a page shows
 _TINY = 96
 _KINDS = {
@@ -96,7 +96,12 @@ def render(results: Results, gallery: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "spent": spent, "code_names": _code_names}
+    environment.filters |= {
+        "percent": percent,
+        "spent": spent,
+        "code_names": _code_names,
+        "by_class": _by_class,
+    }
     return environment.get_template(_TEMPLATE).render(
         minus=_MINUS,
         hidden=_asked(results, "hide"),
@@ -112,7 +117,8 @@ def render(results: Results, gallery: Path) -> str:
         gallery=_gallery(results, gallery) if gallery.is_file() else None,
         groups=what_was_done(results),
         attackers=sorted({cell.attacker for cell in results.cells if cell.encoder in names}),
-        tested=max((each.test_positive + each.test_negative for each in counts), default=0),
+        tested=max((sum(each.test) for each in counts), default=0),
+        guessing=guessing(results),
         has_identity=any(each.kind == "identity" for each in results.encoders),
         other_data=_recorded(results, "same_as_training") is False,
     )
@@ -171,12 +177,19 @@ def _table_cell(results: Results, encoder: EncoderSummary, task: str) -> _TableC
     found = figures(cell)
     if cell is None or found is None:
         return _TableCell(cell, meant, outcome, signed)
-    left, right = _position(found.low), _position(found.high)
-    return _TableCell(cell, meant, outcome, signed, left, round(right - left, 2), _position(cell.floor))
+    left, right, floor = (_position(each, cell.chance) for each in (found.low, found.high, cell.floor))
+    return _TableCell(cell, meant, outcome, signed, left, round(right - left, 2), floor)
 
 
-def _position(accuracy: float) -> float:
-    return round(100 * min(1.0, max(0.0, (accuracy - _LOWEST) / (1 - _LOWEST))), 2)
+def _position(accuracy: float, chance: float) -> float:
+    """Percent of the small scale, which begins a little below guessing."""
+    lowest = chance - _BELOW
+    return round(100 * min(1.0, max(0.0, (accuracy - lowest) / (1 - lowest))), 2)
+
+
+def _by_class(counts: tuple[int, ...]) -> str:
+    """Images of each class; of two first those of the task, then the others."""
+    return " / ".join(f"{count:,}" for count in (counts[::-1] if len(counts) == 2 else counts))
 
 
 def _gaps(results: Results) -> list[str]:

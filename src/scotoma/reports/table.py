@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scotoma.reports.findings import examine, figures, headline, judged, role, shared_role, tasks
-from scotoma.reports.verdict import percent
+from scotoma.reports.verdict import guessing, percent
 from scotoma.runs.results import EncoderSummary, Results, Role
 
 SIGNS: dict[Role, str] = {"hide": "-", "keep": "+", "other": ""}
@@ -13,7 +13,7 @@ COLOURS: dict[Role, str] = {"hide": "red", "keep": "green", "other": ""}
 # Said in the cell of a hidden task; "missing" and "failed" are said of every task.
 _OUTCOMES = {"leaks": "still leaks", "no leak": "no leak found"}
 _CAPTION = (
-    "[95 % interval]; 50 is guessing; floor: what the kept labels alone give\n"
+    "[95 % interval]; {}; floor: what the kept labels alone give\n"
     "'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee."
 )
 
@@ -28,7 +28,7 @@ def results_table(results: Results) -> Table:
     names = tasks(results)
     table = Table(
         title="Fresh attackers on encoded test images: balanced accuracy in %",
-        caption=Text(_CAPTION),
+        caption=Text(_CAPTION.format(guessing(results))),
         title_justify="left",
         caption_justify="left",
         show_lines=True,

@@ -5,7 +5,6 @@ found* needs every attacker on a hidden task to be done and none above it; all e
 """
 
 from scotoma.reports.findings import (
-    CHANCE,
     Figures,
     Finding,
     examine,
@@ -48,6 +47,14 @@ def encoder_verdict(results: Results, encoder: EncoderSummary) -> str:
     )
 
 
+def guessing(results: Results) -> str:
+    """What guessing reaches, in words: "50 is guessing", or task by task where they differ."""
+    chances = {cell.task: f"{100 * cell.chance:.3g}" for cell in results.cells}
+    if len(set(chances.values())) <= 1:
+        return f"{next(iter(chances.values()), '50')} is guessing"
+    return "guessing reaches " + ", ".join(f"{chance} on {task}" for task, chance in chances.items())
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal, without the sign."""
     return f"{100 * fraction:.1f}"
@@ -66,7 +73,10 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         return f"whether {task} leaks is open: an attack on it failed"
     cases = f"{percent(found.test)} % of cases ({_interval(found)}; {_floor(cell, kept, explained)})"
     cases += _against(results, finding.task, "the original images")
-    finds = f"a fresh attacker finds out whether an encoded image shows it in {cases}"
+    what = "whether an encoded image shows it"
+    if len(cell.classes) > 2:
+        what = f"which of {len(cell.classes)} classes an encoded image shows"
+    finds = f"a fresh attacker finds out {what} in {cases}"
     if finding.outcome == "leaks":
         rising = ", and it was still improving when its budget ended" if cell.state == "inconclusive" else ""
         return f"{task} still leaks: {finds}{rising}"
@@ -83,10 +93,11 @@ def _interval(found: Figures) -> str:
 def _floor(cell: Cell, kept: int, explained: bool) -> str:
     if not explained:
         return f"floor {percent(cell.floor)} %"
-    if percent(cell.floor) == percent(CHANCE):
-        return "50 % is guessing"
+    guess = f"{100 * cell.chance:.3g} % is guessing"
+    if percent(cell.floor) == percent(cell.chance):
+        return guess
     labels = "label" if kept == 1 else "labels"
-    return f"50 % is guessing, {percent(cell.floor)} % is what knowing only the kept {labels} gives"
+    return f"{guess}, {percent(cell.floor)} % is what knowing only the kept {labels} gives"
 
 
 def _kept(results: Results, encoder: EncoderSummary, task: str) -> str:
@@ -97,13 +108,14 @@ def _kept(results: Results, encoder: EncoderSummary, task: str) -> str:
         why = "it was not tested" if cell is None else "the test failed"
         return f"whether {name} can still be recognised is open: {why}"
     against = _against(results, task, "originals")
-    if found.low > CHANCE:
+    if found.low > cell.chance:
         original = figures(reference(results, task))
         worse = original is not None and found.high < original.low
         how = ", but less well than before: in" if worse else " in"
         least = "at least " if cell.state == "inconclusive" else ""
         return f"{name} can still be recognised{how} {least}{percent(found.test)} % of cases{against}"
-    cases = f"{percent(found.test)} % of cases ({_interval(found)}; 50 % is guessing){against}"
+    guess = f"{100 * cell.chance:.3g} % is guessing"
+    cases = f"{percent(found.test)} % of cases ({_interval(found)}; {guess}){against}"
     if cell.state == "inconclusive":
         rising = "a fresh classifier was still improving when its budget ended, right in"
         return f"whether {name} can still be recognised is open: {rising} {cases}"

@@ -1,7 +1,8 @@
 """What did an attack on an encoder find, and how is it written down?
 
 `results.json` of a verification run is a `Results`; `results.schema.json` beside this module is its published
-schema. Accuracies are balanced: every class, and within 'other' every category, counts alike; 0.5 is chance.
+schema. Accuracies are balanced: every class, and within 'other' every category, counts alike; 0.5 is chance
+with two classes.
 """
 
 import json
@@ -33,21 +34,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Counts:
-    """Images of one task, by part and class; training samples them afresh so that classes are balanced."""
+    """Images of each class of a task, by part; training samples them afresh so that classes are balanced."""
 
-    train_positive: int
-    train_negative: int
-    val_positive: int
-    val_negative: int
-    test_positive: int
-    test_negative: int
+    training: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One attacker against one task on one encoder.
 
-    Cross-entropy is in nats, `bits` = H(U) - cross-entropy / ln 2 for the balanced prior (H(U) = 1 bit):
+    `classes` names the classes of the task, in the order of its labels; guessing is right in 1 of them.
+    Cross-entropy is in nats, `bits` = H(U) - cross-entropy / ln 2 for the balanced prior (1 bit for two):
     in expectation a lower bound of the mutual information between code and attribute, equation (2).
     `test_low` and `test_high` bound the 95 % confidence interval of `test_accuracy`.
     A failed attack (see `note`) has no figures: they are None, as they are never invented.
@@ -57,6 +56,7 @@ class Cell:
 
     encoder: str
     task: str
+    classes: tuple[str, ...]
     role: Role
     attacker: str
     seed: int
@@ -78,6 +78,11 @@ class Cell:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", _as_written(self.settings))
+
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy of guessing."""
+        return 1.0 / len(self.classes)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,11 @@ def drop_values(codes: Tensor, share: float, seed: int) -> Tensor:
 
 def _logits(game: Game, batch: Batch, codes: Tensor, settings: TrainingSettings) -> list[Tensor]:
     shares = list(batch.split(codes))
-    if settings.keep_dropout:
-        for index in range(game.hidden, len(shares)):
-            shares[index] = drop_values(shares[index], settings.keep_dropout, batch.seed)
+    for index, codes_of_head in enumerate(shares):
+        is_hidden = index < game.hidden
+        share = settings.hide_dropout if is_hidden else settings.keep_dropout
+        if share:
+            # Each hidden head misses other values; kept ones may miss the same.
+            seed = batch.seed ^ (index + 1 if is_hidden else 0)
+            shares[index] = drop_values(codes_of_head, share, seed)
     return [classifier(share).float() for classifier, share in zip(game.classifiers, shares, strict=True)]

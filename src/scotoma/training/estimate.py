@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from scotoma.data.sampling import Batches
-from scotoma.data.splits import Split, split
+from scotoma.data.splits import Split, divide
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task
 from scotoma.networks.classifier import Classifier
@@ -31,8 +32,8 @@ def estimate_seconds(table: ImageTable, plan: TrainingPlan, start: int | None = 
     Takes some seconds, or twice an iteration's time where that is more.
     """
     settings = plan.training
-    hidden, kept = plan.tasks(table.categories)
-    parts = split(table.keys, plan.split.seed, plan.split.fractions)
+    hidden, kept = plan.tasks(table.attributes)
+    parts = divide(table, plan.split)
     game = _scratch_game(plan, hidden, kept)
     batches = Batches(table, parts.training, [*hidden, *kept], settings.batch, plan.preprocessing, plan.seed)
     classifiers = _seconds(lambda: update_classifiers(game, batches.at(0), settings))
@@ -74,9 +75,9 @@ def _seconds_of_probe(
     game: Game, table: ImageTable, parts: Split, plan: TrainingPlan, hidden: int, figures: float
 ) -> float:
     """A probe: all images encoded, and so many updates on codes for each hidden task."""
-    task, few = plan.tasks(table.categories)[0][0], replace(plan.training, probe_steps=1)
-    coded = Coded(torch.zeros(len(table.labels), *plan.encoder.code_shape), table.labels)
-    look = Coded(coded.codes[:TIMED_IMAGES], coded.labels[:TIMED_IMAGES])
+    task, few = plan.tasks(table.attributes)[0][0], replace(plan.training, probe_steps=1)
+    coded = Coded(torch.zeros(len(table), *plan.encoder.code_shape), table, np.arange(len(table)))
+    look = Coded(coded.codes[:TIMED_IMAGES], table, coded.rows[:TIMED_IMAGES])
     step = _seconds(lambda: attack_shortly(coded, look, task, replace(plan, training=few), 0))
     encoding = figures * (1 + len(parts.training) / max(len(parts.validation), 1))
     return encoding + hidden * plan.training.probe_steps * step

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.data.table import ImageTable
+from scotoma.data.table import MISSING, ImageTable
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import encode_pixels
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
@@ -30,7 +30,7 @@ def in_training_figures(
     codes = encode_pixels(game.encoder, preprocessing, table.pixels, rows)
     game.encoder.train()
     pairs = [
-        head_figures(classifier, codes, task, table.labels[rows])
+        head_figures(classifier, codes, task, task.labels_in(table)[rows])
         for classifier, task in zip(game.classifiers, tasks, strict=True)
     ]
     return [accuracy for accuracy, _ in pairs], [cross_entropy for _, cross_entropy in pairs]
@@ -41,10 +41,13 @@ def head_figures(
 ) -> tuple[float, float]:
     """Balanced accuracy and cross-entropy (nats) of one classifier on codes of images with these labels.
 
+    Images of which the label is missing are passed over.
+
     Images set apart count as recognised: an adversary that was not trained on kept categories is told them,
     and knows that they are not hidden. So its figure compares with a fresh attacker's, and with the floor.
     """
-    logits = logits_of(classifier, codes)
+    known = np.flatnonzero(labels != MISSING)
+    logits, labels = logits_of(classifier, codes)[torch.from_numpy(known)], labels[known]
     logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
     truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
     return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)

@@ -20,8 +20,16 @@ def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
         InputError: the file is damaged, or another run made it.
     """
     card = load_encoder(path).card
-    told = [card.encoder, card.preprocessing, card.classifier, card.split, card.data_digest]
-    asked: list[Any] = [plan.encoder, plan.preprocessing, plan.classifier, plan.split, table.digest()]
+    told = [card.encoder, card.preprocessing, card.classifier, card.split.seed, card.split.fractions]
+    asked: list[Any] = [
+        plan.encoder,
+        plan.preprocessing,
+        plan.classifier,
+        plan.split.seed,
+        plan.split.fractions,
+    ]
+    told.append(card.data_digest)
+    asked.append(table.digest([*plan.hide, *plan.keep]))
     told += [card.training.get("seed"), _decisive(card.training.get("settings"))]
     asked += [plan.seed, _decisive(to_dict(plan.training))]
     if card.hide is not None:

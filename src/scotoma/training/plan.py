@@ -1,10 +1,12 @@
 """What decides which encoder comes out of a training run?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scotoma.data.augmentation import Preprocessing
+from scotoma.data.splits import SplitRecipe
+from scotoma.data.table import Attribute
 from scotoma.data.tasks import Task, training_tasks
-from scotoma.encoder_file import SplitRecipe
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.training.settings import TrainingSettings
@@ -24,11 +26,11 @@ class TrainingPlan:
     seed: int
     preset: str = ""
 
-    def tasks(self, categories: tuple[str, ...]) -> tuple[list[Task], list[Task]]:
-        """The hidden and the kept heads of training on images of these categories.
+    def tasks(self, attributes: Mapping[str, Attribute]) -> tuple[list[Task], list[Task]]:
+        """The hidden and the kept heads of training on images with these attributes.
 
         Raises:
             InputError: names that make no tasks.
         """
         apart = self.training.negatives == "not-kept"
-        return training_tasks(self.hide, self.keep, categories, kept_apart=apart)
+        return training_tasks(self.hide, self.keep, attributes, kept_apart=apart)

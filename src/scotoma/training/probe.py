@@ -42,10 +42,15 @@ class Probed:
 
 @dataclass(frozen=True)
 class Coded:
-    """Codes (images, channels, height, width) and their images' categories."""
+    """Codes (images, channels, height, width) of images of a table, and which rows of it they are."""
 
     codes: Tensor
-    labels: npt.NDArray[np.int64]
+    table: ImageTable
+    rows: npt.NDArray[np.int64]
+
+    def labels(self, task: Task) -> npt.NDArray[np.int64]:
+        """The images' categories in a task, (images,)."""
+        return task.labels_in(self.table)[self.rows]
 
 
 def probe(
@@ -61,14 +66,14 @@ def probe(
     Whenever it is called in a run, attackers have the same first weights and batches: only encoders differ.
     """
     training, validation = (
-        Coded(encode_pixels(encoder, plan.preprocessing, table.pixels, rows), table.labels[rows])
+        Coded(encode_pixels(encoder, plan.preprocessing, table.pixels, rows), table, rows)
         for rows in (parts.training, parts.validation)
     )
     of_hidden = [
         attack_shortly(training, validation, task, plan, derive_seed(plan.seed, "probe", number))
         for number, task in enumerate(hidden)
     ]
-    of_kept = [head_figures(head, validation.codes, task, validation.labels) for head, task in kept]
+    of_kept = [head_figures(head, validation.codes, task, validation.labels(task)) for head, task in kept]
     accuracies, cross_entropies = zip(*of_hidden, *of_kept, strict=True)
     loss = encoder_loss(
         [torch.tensor(-each) for _, each in of_hidden],
@@ -92,7 +97,7 @@ def attack_shortly(
         torch.manual_seed(seed)
         attacker = Classifier(plan.classifier, plan.encoder.code_shape, task.classes)
     optimiser = torch.optim.Adam(attacker.parameters(), lr=settings.classifier_rate, fused=True)
-    rows = BalancedRows(training.labels, np.arange(len(training.labels)), task)
+    rows = BalancedRows(training.labels(task), np.arange(len(training.rows)), task)
     found = []
     for step in range(settings.probe_steps):
         drawn, classes = rows.draw(2 * settings.batch, generator(seed, step))
@@ -103,5 +108,5 @@ def attack_shortly(
         optimiser.step()
         left = settings.probe_steps - step - 1
         if left % max(settings.probe_steps // LOOKS, 1) == 0:
-            found.append(head_figures(attacker, validation.codes, task, validation.labels))
+            found.append(head_figures(attacker, validation.codes, task, validation.labels(task)))
     return min(found, key=lambda figures: figures[1])

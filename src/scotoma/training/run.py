@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from scotoma.data.prefetch import Prefetched
-from scotoma.data.sampling import Batches, require_every_category
-from scotoma.data.splits import Split, split
-from scotoma.data.table import ImageTable
+from scotoma.data.sampling import Batches, require_every_class
+from scotoma.data.splits import Split, divide
+from scotoma.data.table import ImageTable, Sides
 from scotoma.data.tasks import Task
-from scotoma.encoder_file import Card, save_encoder
+from scotoma.encoder_file import UNNAMED, Card, save_encoder
 from scotoma.errors import TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
@@ -82,10 +82,10 @@ class _Run:
 
     def __init__(self, table: ImageTable, plan: TrainingPlan, folder: Path, progress: Progress) -> None:
         self.plan, self.folder, self.progress, self.table = plan, folder, progress, table
-        self.hidden, self.kept = plan.tasks(table.categories)
-        self.split: Split = split(table.keys, plan.split.seed, plan.split.fractions)
+        self.hidden, self.kept = plan.tasks(table.attributes)
+        self.split: Split = divide(table, plan.split)
         watched = {"training": self.split.training, "validation": self.split.validation}
-        require_every_category({part: table.labels[rows] for part, rows in watched.items()}, table.categories)
+        require_every_class(table, self.tasks, watched)
         self.batches = self._batches(self.split.training, "batches")
         self.population = self._batches(self.split.training, "population")
         self.collapse = self._batches(self.split.validation, "collapse")
@@ -245,8 +245,17 @@ def _fingerprint(table: ImageTable, plan: TrainingPlan) -> str:
     """
     # Saving and looking more or less often, or going on after a collapse, changes no weight.
     settings = replace(plan.training, evaluate_every=1, checkpoint_every=1, on_collapse="record")
-    about = [to_dict(replace(plan, training=settings, preset="")), table.digest(), torch.get_num_threads()]
+    digest = table.digest([*plan.hide, *plan.keep])
+    about = [to_dict(replace(plan, training=settings, preset="")), digest, torch.get_num_threads()]
+    if table.sides != Sides():
+        about.append(table.keys[divide(table, plan.split).training].tolist())
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _unnamed(sides: Sides) -> Sides:
+    """What an anonymous file says of the split: whether columns took part, not which."""
+    group_by, column = (None if name is None else UNNAMED for name in (sides.group_by, sides.column))
+    return replace(sides, group_by=group_by, column=column)
 
 
 def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], anonymous: bool) -> Card:
@@ -258,8 +267,8 @@ def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], an
         encoder=plan.encoder,
         preprocessing=plan.preprocessing,
         classifier=plan.classifier,
-        split=plan.split,
-        data_digest=table.digest(),
+        split=replace(plan.split, sides=_unnamed(table.sides) if anonymous else table.sides),
+        data_digest=table.digest([*plan.hide, *plan.keep]),
         hide=None if anonymous else plan.hide,
         keep=None if anonymous else plan.keep,
         categories=None if anonymous else table.categories,

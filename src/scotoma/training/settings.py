@@ -17,9 +17,11 @@ class TrainingSettings:
     iterations update the classifiers only. `negatives` says what a hidden category's adversary tells it
     from: all other categories, as in the paper, or only those that are not kept. `keep_dropout` is the
     share of a code's values that a kept head does not get to see in training (0: it sees all, as in the
-    paper). The encoder's rate is multiplied by `encoder_drop` every `drop_every` iterations.
-    `encoder_average` is the decay of a running average of the encoder's weights, which is shipped in
-    their place (0: the last weights, as in the paper). Every `probe_every` iterations of the second half
+    paper), so that every value has to show what is kept; `hide_dropout` the share that a hidden category's
+    adversary does not see: it is many adversaries in one then, of whom the encoder cannot slip away from one
+    while the others find it. The encoder's rate is multiplied by `encoder_drop` every `drop_every`
+    iterations. `encoder_average` is the decay of a running average of the encoder's weights, which is shipped
+    in their place (0: the last weights, as in the paper). Every `probe_every` iterations of the second half
     (0: never) a fresh classifier attacks what would be shipped for `probe_steps` updates, and the encoder
     with the best probe is shipped. Every `evaluate_every` iterations the validation figures and the
     collapse figures are taken, every `checkpoint_every` the run is saved. `on_collapse` says whether a
@@ -32,6 +34,7 @@ class TrainingSettings:
     objective: ObjectiveName = "label-flip"
     negatives: Literal["all", "not-kept"] = "all"
     alpha: float = 2**-4
+    hide_dropout: float = 0.0
     keep_dropout: float = 0.0
     classifier_steps: int = 1
     classifier_rate: float = 1e-4
@@ -69,7 +72,7 @@ class TrainingSettings:
         ]
         problems += [
             f"'{name}' is {value}: must be at least 0 and below 1"
-            for name in ("encoder_average", "keep_dropout")
+            for name in ("encoder_average", "hide_dropout", "keep_dropout")
             if not 0 <= (value := getattr(self, name)) < 1
         ]
         if problems:

@@ -8,22 +8,35 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scotoma.data.sampling import Rows
 from scotoma.data.splits import Split
-from scotoma.data.table import ImageTable
-from scotoma.data.tasks import Task
+from scotoma.data.table import CATEGORY, MISSING, ImageTable, Sides
+from scotoma.data.tasks import Task, kept_tasks
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
 from scotoma.runs.results import Cell, Counts
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
+from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import auc, balanced_accuracy_interval, bits, label_only_floor
+from scotoma.verification.statistics import (
+    Interval,
+    Known,
+    auc,
+    balanced_accuracy_interval,
+    bits,
+    grouped_interval,
+    joint_label,
+    label_only_floor,
+)
 
 CELL_FORMAT = "scotoma-cell"
 CELL_VERSION = 2
@@ -61,19 +74,24 @@ class CellFolder:
 
     def __init__(self, folder: Path, table: ImageTable, parts: Split, plan: VerificationPlan) -> None:
         self.folder, self.table, self.test_rows, self.plan = folder, table, parts.test, plan
-        rows = (parts.training, parts.validation, parts.test)
-        self.labels = Labels(*(table.labels[each] for each in rows))
-        self._data_digest = table.digest()
+        self._parts = parts
+        self._data_digest = table.digest([*plan.hide, *plan.keep])
+
+    def labels(self, task: Task) -> Labels:
+        """The categories of the images of each part in a task."""
+        labels, parts = task.labels_in(self.table), self._parts
+        return Labels(labels[parts.training], labels[parts.validation], labels[parts.test])
 
     def found(
         self, subject: Subject, task: Task, settings: AttackSettings, outcome: Outcome, started: float
     ) -> Cell:
         """The cell of a finished attack; `started` is a reading of the monotonic clock, in seconds."""
-        labels = self.labels.test
+        rows = self._known_test_rows(task)
+        labels = task.labels_in(self.table)[rows]
         classes = task.classes_of(labels)
         weights = image_weights(task, labels)
         logits = outcome.test_logits.double()
-        interval = balanced_accuracy_interval(logits.argmax(dim=1).numpy() == classes, labels, task)
+        interval = self._interval(task, logits.argmax(dim=1).numpy() == classes, rows)
         losses = F.cross_entropy(logits, torch.from_numpy(classes), reduction="none")
         test_cross_entropy = float((losses.numpy() * weights).sum() / weights.sum())
         rising = "validation was still rising at the budget's end"
@@ -84,7 +102,7 @@ class CellFolder:
             test_accuracy=interval.estimate,
             test_low=interval.low,
             test_high=interval.high,
-            auc=auc(logits.softmax(dim=1)[:, 1].numpy(), classes, weights),
+            auc=auc(logits.softmax(dim=1).numpy(), classes, weights),
             cross_entropy=test_cross_entropy,
             bits=bits(test_cross_entropy, task.classes),
             iterations=outcome.history[-1].iteration,
@@ -130,6 +148,7 @@ class CellFolder:
         return Cell(
             encoder=subject.name,
             task=str(task),
+            classes=task.class_names,
             role=self.plan.role(str(task)),
             attacker=subject.attacker.name,
             seed=self.plan.seed,
@@ -150,24 +169,54 @@ class CellFolder:
         )
 
     def _floor(self, task: Task) -> float:
+        """The accuracy that the kept labels alone give; for a kept task, guessing."""
+        attributes = self.table.attributes
         # Images of another group may show none of a kept category: then its label never comes.
-        kept = [name for name in self.plan.keep if name in task.categories]
-        return label_only_floor(task, kept, self.labels.training, self.labels.test)
+        there = attributes[CATEGORY].values if CATEGORY in attributes else attributes
+        kept = [name for name in self.plan.keep if name in there]
+        if not kept or str(task) in kept:
+            return 1.0 / task.classes
+        tasks = kept_tasks(kept, attributes)
+        known = joint_label([each.classes_of(each.labels_in(self.table)) for each in tasks])
+        labels = task.labels_in(self.table)
+        parts = [rows[labels[rows] != MISSING] for rows in (self._parts.training, self._parts.test)]
+        return label_only_floor(task, *(Known(labels[rows], known[rows]) for rows in parts))
+
+    def _known_test_rows(self, task: Task) -> Rows:
+        """Rows of the test images of which the label is known: on the others no attacker can be judged."""
+        rows: Rows = self.test_rows[task.labels_in(self.table)[self.test_rows] != MISSING]
+        return rows
+
+    def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
+        """Images that come in groups do not count each for itself."""
+        labels, units = task.labels_in(self.table)[rows], self.table.units
+        alone = balanced_accuracy_interval(correct, labels, task)
+        if units is None:
+            return alone
+        seed = derive_seed(self.plan.seed, "bootstrap")
+        grouped = grouped_interval(correct, labels, task, units[rows], seed)
+        # Of few groups a bootstrap is too narrow, and of none that differ it has no width.
+        return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
 
     def _counts(self, task: Task) -> Counts:
         counts = []
-        for labels in (self.labels.training, self.labels.validation, self.labels.test):
-            positive = int((task.classes_of(labels) > 0).sum())
-            counts += [positive, len(labels) - positive]
+        for labels in asdict(self.labels(task)).values():
+            classes = task.classes_of(labels)
+            counts.append(tuple(np.bincount(classes[classes >= 0], minlength=task.classes).tolist()))
         return Counts(*counts)
 
     def _predictions(self, task: Task, logits: Tensor) -> dict[str, list[Any]]:
-        labels = self.labels.test
+        """For each test image: its key, category and class, and the probabilities of all classes but the
+        first.
+        """
+        rows = self._known_test_rows(task)
+        labels = task.labels_in(self.table)[rows]
+        probabilities = logits.double().softmax(dim=1)[:, 1:]
         return {
-            "key": self.table.keys[self.test_rows].tolist(),
-            "category": [self.table.categories[label] for label in labels],
-            "positive": (task.classes_of(labels) > 0).tolist(),
-            "probability": [round(value, 6) for value in logits.double().softmax(dim=1)[:, 1].tolist()],
+            "key": self.table.keys[rows].tolist(),
+            "category": [task.categories[label] for label in labels],
+            "class": task.classes_of(labels).tolist(),
+            "probability": [[round(value, 6) for value in each] for each in probabilities.tolist()],
         }
 
     def _fingerprint(self, subject: Subject, task: Task) -> str:
@@ -175,6 +224,10 @@ class CellFolder:
         plan = to_dict(self.plan)
         del plan["tasks"]
         about = [subject.digest, subject.attacker.name, str(task), plan, self._data_digest]
+        if task.attribute != CATEGORY:
+            about.append(self.table.digest([task.attribute]))
+        if self.table.sides != Sides():
+            about += [to_dict(self.table.sides), self.table.keys[self.test_rows].tolist()]
         return blake2b(dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _path(self, subject: Subject, task: Task) -> Path:

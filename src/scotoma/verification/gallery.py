@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from scotoma.data.sampling import generator
-from scotoma.data.table import ImageTable
+from scotoma.data.table import CATEGORY, MISSING, ImageTable
 from scotoma.runs.run_folder import write_bytes
 
 IMAGES = 10
@@ -21,19 +21,33 @@ def choose_images(
     table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[str, ...], seed: int
 ) -> list[int]:
     """Places within `rows` of some images to show: two of each named category first, then of others, a few in
-    all.
+    all; or some of each value of the named attributes.
     """
     random = generator(seed, 0)
-    named_labels = [table.categories.index(name) for name in named][: IMAGES // 2]
-    others = [label for label in range(len(table.categories)) if label not in named_labels]
-    wanted = [label for label in named_labels for _ in range(2)]
-    wanted += random.permutation(others).tolist()
+    if CATEGORY in table.attributes:
+        named_labels = [table.categories.index(name) for name in named][: IMAGES // 2]
+        others = [label for label in range(len(table.categories)) if label not in named_labels]
+        wanted = [(CATEGORY, label) for label in named_labels for _ in range(2)]
+        wanted += [(CATEGORY, label) for label in random.permutation(others).tolist()]
+    else:
+        values = [(name, label) for name in named for label in range(len(table.attributes[name].values))]
+        wanted = values * (IMAGES // len(values) + 1)
     chosen: list[int] = []
-    for label in wanted[:IMAGES]:
-        candidates = np.setdiff1d(np.flatnonzero(table.labels[rows] == label), chosen)
+    for name, label in wanted[:IMAGES]:
+        candidates = np.setdiff1d(np.flatnonzero(table.attributes[name].labels[rows] == label), chosen)
         if len(candidates):
             chosen.append(int(random.choice(candidates)))
     return chosen
+
+
+def captions(table: ImageTable, rows: npt.NDArray[np.int64], named: tuple[str, ...]) -> list[str]:
+    """What each of some images shows: its category, or what is known of the named attributes."""
+    names = (CATEGORY,) if CATEGORY in table.attributes else named
+    columns = [table.attributes[name] for name in names]
+    return [
+        ", ".join(each.values[each.labels[row]] for each in columns if each.labels[row] != MISSING)
+        for row in rows.tolist()
+    ]
 
 
 def equalised(codes: Tensor, chosen: list[int]) -> Pictures:
@@ -56,16 +70,17 @@ def write_gallery(
     path: Path,
     table: ImageTable,
     rows: npt.NDArray[np.int64],
-    chosen: list[int],
+    named: tuple[str, ...],
     encoded: Mapping[str, Pictures],
 ) -> None:
-    """Write the originals, their categories and the pictures of each encoder as a .npz file, atomically."""
-    chosen_rows = rows[chosen]
+    """Write the originals in `rows`, what they show and the pictures of each encoder as a .npz file,
+    atomically.
+    """
     buffer = io.BytesIO()
     np.savez(
         buffer,
-        original=table.pixels[chosen_rows],
-        category=np.array([table.categories[label] for label in table.labels[chosen_rows]]),
+        original=table.pixels[rows],
+        category=np.array(captions(table, rows, named)),
         **encoded,  # type: ignore[arg-type] # numpy types them as its flag
     )
     write_bytes(path, buffer.getvalue())

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from torch import nn
 
 from scotoma.data.augmentation import Preprocessing
-from scotoma.encoder_file import SplitRecipe
+from scotoma.data.splits import SplitRecipe
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.results import EncoderSummary, Role

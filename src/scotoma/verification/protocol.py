@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.sampling import BalancedRows, Rows, generator
+from scotoma.data.table import MISSING
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
@@ -41,7 +42,7 @@ class Labels:
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """A finished attack: its history, how it ended, and the chosen weights' calibrated logits on the test
-    images.
+    images of which the label is known.
     """
 
     history: tuple[Point, ...]
@@ -87,7 +88,7 @@ def attack(
             student.go_on_at(settings.rate * settings.drop)
     network.load_state_dict(student.best_weights)
     done = stage(student.history, settings) == "saturated"
-    test_logits = student.calibration(logits_of(network, codes.test, bf16=bf16))
+    test_logits = student.calibration(logits_of(network, codes.test, bf16=bf16)[_known(labels.test)])
     return Outcome(tuple(student.history), "done" if done else "inconclusive", student.best, test_logits)
 
 
@@ -110,8 +111,10 @@ class _Student:
     ) -> None:
         self.network, self.codes, self.settings, self.seed, self.bf16 = network, codes, settings, seed, bf16
         self.rows = BalancedRows(labels.training, np.arange(len(labels.training)), task)
-        self.val_classes = torch.from_numpy(task.classes_of(labels.validation))
-        self.val_weights = torch.from_numpy(image_weights(task, labels.validation))
+        self.val_known = _known(labels.validation)
+        known = labels.validation[self.val_known.numpy()]
+        self.val_classes = torch.from_numpy(task.classes_of(known))
+        self.val_weights = torch.from_numpy(image_weights(task, known))
         self.history: list[Point] = []
         self.iteration = 0
         self._start_at(settings.rate)
@@ -190,7 +193,7 @@ class _Student:
 
     def _look(self, train_cross_entropy: float) -> Point:
         """The figures on the validation images, calibrated on them."""
-        logits = logits_of(self.looked_at, self.codes.validation, bf16=self.bf16)
+        logits = logits_of(self.looked_at, self.codes.validation, bf16=self.bf16)[self.val_known]
         truth = self.val_classes, self.val_weights
         if not (math.isfinite(train_cross_entropy) and bool(logits.isfinite().all())):
             raise _Diverged(
@@ -204,6 +207,11 @@ class _Student:
         if not self.history or val_cross_entropy < self.best.val_cross_entropy:
             self.best, self.best_weights, self.calibration = point, _weights(self.looked_at), calibration
         return point
+
+
+def _known(labels: Rows) -> Tensor:
+    """Places of the images of which the label is not missing."""
+    return torch.from_numpy(np.flatnonzero(labels != MISSING))
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from scotoma.data.photos import cores
-from scotoma.data.table import ImageTable
+from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
@@ -113,7 +113,8 @@ def make_plan(
 
 def _write_pictures(suite: Suite, folder: Path) -> None:
     table, rows, plan = suite.table, suite.parts.test, suite.plan
-    named = tuple(name for name in (*plan.hide, *plan.keep) if name in table.categories)
+    there = table.categories if CATEGORY in table.attributes else table.attributes
+    named = tuple(name for name in dict.fromkeys((*plan.hide, *plan.keep, *plan.tasks)) if name in there)
     chosen = choose_images(table, rows, named, plan.seed)
     # Ranks among some hundred images are as good as among all; evenly spread, as rows often come category by
     # category.
@@ -125,19 +126,23 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
         if subject.kind != "identity":
             codes = encode_pixels(subject.network, plan.preprocessing, table.pixels, rows[places])
             encoded[subject.name] = equalised(codes, list(range(len(chosen))))
-    write_gallery(folder / "gallery.npz", table, rows, chosen, encoded)
+    write_gallery(folder / "gallery.npz", table, rows[chosen], named, encoded)
 
 
 def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> dict[str, Any]:
     table = suite.table
+    digest = table.digest([*suite.plan.hide, *suite.plan.keep])
     return {
         "command": command,
         "data": {
             "source": table.source,
             "images": len(table),
             "categories": list(table.categories),
-            "digest": table.digest(),
-            "same_as_training": table.digest() == encoder.card.data_digest,
+            "attributes": {name: each.about for name, each in table.attributes.items() if name != CATEGORY},
+            "skipped": list(table.skipped),
+            "digest": digest,
+            "same_as_training": digest == encoder.card.data_digest,
+            "sides": to_dict(table.sides),
             "split": {name: len(rows) for name, rows in asdict(suite.parts).items()},
         },
         "settings": to_dict(suite.plan),

@@ -10,10 +10,10 @@ from typing import Literal
 
 import torch
 
-from scotoma.data.sampling import require_every_category
-from scotoma.data.splits import Split, split
+from scotoma.data.sampling import require_every_class
+from scotoma.data.splits import Split, divide
 from scotoma.data.table import ImageTable
-from scotoma.data.tasks import Task, known_names
+from scotoma.data.tasks import Task, attack_tasks
 from scotoma.encoder_file import FrozenEncoder
 from scotoma.errors import ScotomaError
 from scotoma.networks.baselines import Blur, Identity
@@ -74,14 +74,13 @@ class Suite:
         folder: Path,
         progress: Progress | None = None,
     ) -> None:
-        known_names(plan.tasks, table.categories, "tasks")
         self.table, self.subjects, self.plan, self.folder = table, subjects, plan, folder
         self.progress = progress or Silent()
-        self.parts: Split = split(table.keys, plan.split.seed, plan.split.fractions)
-        self.tasks = [Task((name,), table.categories) for name in plan.tasks]
+        self.tasks = attack_tasks(plan.tasks, table.attributes)
+        self.parts: Split = divide(table, plan.split)
         self.cell_folder = CellFolder(folder / CELLS, table, self.parts, plan)
-        self.labels = self.cell_folder.labels
-        require_every_category(asdict(self.labels), table.categories)
+        attacked = {part: rows for part, rows in asdict(self.parts).items() if part != "reserve"}
+        require_every_class(table, self.tasks, attacked)
         self._progress_lock = Lock()
         self._stop = Event()
 
@@ -163,7 +162,14 @@ class Suite:
 
         try:
             outcome = attack(
-                network, codes, self.labels, task, settings, seed, bf16=subject.attacker.bf16, watch=watch
+                network,
+                codes,
+                self.cell_folder.labels(task),
+                task,
+                settings,
+                seed,
+                bf16=subject.attacker.bf16,
+                watch=watch,
             )
         except ScotomaError as error:
             cell, logits = self.cell_folder.failed(subject, task, settings, str(error), started), None

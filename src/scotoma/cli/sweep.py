@@ -1,0 +1,254 @@
+"""The verb `sweep`: what does hiding cost, and which alpha is the right one?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from scotoma.cli.asked import write_asked
+from scotoma.cli.options import Names, Switch, names, overlay, resumable, seed_numbers
+from scotoma.errors import InputError
+from scotoma.runs.commands import command_line
+from scotoma.runs.run_folder import claim, held
+from scotoma.runs.settings import build, to_dict
+
+if TYPE_CHECKING:
+    from scotoma.experiments.cells import Places
+    from scotoma.experiments.runner import CellsFailed
+    from scotoma.experiments.sweep import Sweep
+    from scotoma.presets import Preset
+
+KIND = "sweep"
+TABLES = ("encoder", "images", "classifier", "training", "verification", "split")
+# More alphas and seeds may be asked for later; the preset's alpha is that of no encoder.
+_FREE = ("command", "alpha", "seeds", "settings.training.alpha")
+_ADVICE = "Write numbers above 0 with commas, as in 0.01,0.0625,0.25,1."
+_Flag = Annotated[bool, Parameter(negative="")]
+_Alphas = Annotated[str | None, Parameter(metavar="A,B")]
+_Seeds = Annotated[str | None, Parameter(name=("--seeds", "--seed"), metavar="0,1")]
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What `scotoma sweep` takes. The tables (in a TOML file only) change single settings of the preset."""
+
+    data: str
+    hide: tuple[str, ...]
+    keep: tuple[str, ...]
+    alpha: tuple[float, ...]
+    out: Path
+    categories: tuple[str, ...] | None = None
+    preset: str = "small"
+    seeds: tuple[int, ...] = (0,)
+    overwrite: bool = False
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, Any] = field(default_factory=dict)
+    classifier: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = []
+        if wrong := _alpha_problems(self.alpha):
+            problems.append(f"alpha: {', '.join(wrong)}")
+        if not self.keep:
+            problems.append("keep: nothing is named, but alpha is the weight of what is kept")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            problems.append(f"seeds: {list(self.seeds)} are not different whole numbers from 0 on")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The tables that change the preset."""
+        return {name: table for name in TABLES if (table := getattr(self, name))}
+
+    def command(self, config: Path | None = None) -> str:
+        """The command that asks for this; what is in tables is in `config`."""
+        from scotoma.reports.front import alpha_text
+
+        flags = {
+            "hide": self.hide,
+            "keep": self.keep,
+            "alpha": tuple(map(alpha_text, self.alpha)),
+            "categories": self.categories,
+            "preset": self.preset,
+            "seeds": self.seeds,
+            "config": config,
+            "out": self.out,
+        }
+        return command_line("sweep", [self.data], flags)
+
+
+def sweep(
+    data: str | None = None,
+    *,
+    hide: Names = None,
+    keep: Names = None,
+    alpha: _Alphas = None,
+    categories: Names = None,
+    preset: str | None = None,
+    seeds: _Seeds = None,
+    out: Path | None = None,
+    overwrite: Switch = None,
+    config: Path | None = None,
+    dry_run: _Flag = False,
+) -> None:
+    """Train and attack an encoder for each of several alphas, and draw what hiding costs.
+
+    Alpha is the weight of what is kept against what is hidden. Every encoder is trained and attacked by
+    commands of its own, as many side by side as there are cores, and OUT/sweep.md, .json, .png and .svg set
+    what is hidden against what is kept. What is done is not run again: Ctrl-C is safe, the same command goes
+    on, and one with more alphas adds them.
+
+    Example: scotoma sweep photos --hide airport_terminal --keep office --alpha 0.1,0.5,2 --out runs/sweep
+
+    Args:
+        data: a folder of images (one folder per category) or of IDX files, or the word fashion-mnist.
+        hide: what encoded images must not give away: category names, with commas.
+        keep: what they must still show, likewise.
+        alpha: the weights to try: numbers above 0, with commas. They go over training.alpha of the preset.
+        categories: the categories that take part at all. Default: all.
+        preset: how large, how long: demo, small or paper, as in scotoma train. Default: small.
+        seeds: where random choices come from, numbers with commas: each alpha is tried with each. Default: 0.
+        out: the folder to write.
+        overwrite: replace an earlier sweep in OUT.
+        config: a TOML file with these options and any setting of the preset; flags go over it.
+        dry_run: run nothing; print every cell with its command.
+    """
+    flags = {
+        "data": data,
+        "hide": names(hide, "--hide"),
+        "keep": names(keep, "--keep"),
+        "alpha": _alphas(alpha),
+        "categories": names(categories, "--categories"),
+        "preset": preset,
+        "seeds": seed_numbers(seeds, "--seeds"),
+        "out": out,
+        "overwrite": overwrite,
+    }
+    values, where = overlay(config, flags)
+    options = build(SweepOptions, values, where)
+    failures = _sweep(options, where, config, dry_run)
+    if failures is not None:
+        raise failures
+
+
+def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool) -> "CellsFailed | None":
+    from scotoma.experiments.cells import Places, described, require_same_settings
+    from scotoma.experiments.sweep import Sweep
+    from scotoma.presets import load_preset
+
+    preset = load_preset(options.preset, options.changes, where)
+    categories = _categories(options)
+    preset.plan(options.hide, options.keep, options.seeds[0]).tasks(categories)
+    wanted = Sweep(
+        options.hide,
+        options.keep,
+        options.alpha,
+        options.seeds,
+        options.preset,
+        options.categories or (),
+        options.changes,
+    )
+    places = Places(options.out, options.data)
+    if dry_run:
+        for cell in wanted.cells():
+            print(described(cell, places))
+        return None
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    with held(options.out):
+        write_asked(options.out, _asked(options, config, categories, preset), _FREE)
+        require_same_settings(wanted.cells(), options.out)
+        return _run(wanted, places, options, config)
+
+
+def _run(
+    wanted: "Sweep", places: "Places", options: SweepOptions, config: Path | None
+) -> "CellsFailed | None":
+    """Run what is not done and write what is there then, be it all or, after Ctrl-C, a part."""
+    from scotoma.experiments.runner import try_cells
+    from scotoma.experiments.sweep_shown import write_sweep
+    from scotoma.runs.progress import watched
+
+    command = options.command(config)
+    same = "The same command" + (" without --overwrite" if options.overwrite else "")
+    with resumable(f"{same} goes on; {options.out / 'sweep'}.md shows what has ended."):
+        try:
+            failures = try_cells(wanted.cells(), places, watched())
+        except KeyboardInterrupt:
+            write_sweep(wanted, places, command, {})
+            raise
+    print(write_sweep(wanted, places, command, failures.failures if failures else {}))
+    print(f"Written: {options.out / 'sweep'}.md, .json, .png and .svg.")
+    return failures
+
+
+def _categories(options: SweepOptions) -> tuple[str, ...]:
+    """The categories that take part.
+
+    Raises:
+        InputError: the images cannot be used, or lack one that was named.
+    """
+    from scotoma.data.cache import category_names
+    from scotoma.data.table import require_categories
+
+    there = category_names(options.data)
+    return require_categories(options.categories or there, there, options.data)
+
+
+def _asked(
+    options: SweepOptions, config: Path | None, categories: Sequence[str], preset: "Preset"
+) -> dict[str, Any]:
+    settings = to_dict(preset)
+    return {
+        "command": options.command(config),
+        "data": options.data,
+        "categories": list(categories),
+        "hide": list(options.hide),
+        "keep": list(options.keep),
+        "alpha": list(options.alpha),
+        "seeds": list(options.seeds),
+        "preset": preset.name,
+        "settings": {name: settings[name] for name in TABLES},
+    }
+
+
+def _alphas(text: str | None) -> tuple[float, ...] | None:
+    """The numbers of the flag; None when it was not given.
+
+    Raises:
+        InputError: tells everything that is wrong with them.
+    """
+    if text is None:
+        return None
+    words = [each.strip() for each in text.split(",")] if text.strip() else []
+    read = {word: _number(word) for word in words}
+    problems = [f"{word!r} is no number" for word, value in read.items() if value is None]
+    values = tuple(value for word in words if (value := read[word]) is not None)
+    if values or not problems:
+        problems += _alpha_problems(values)
+    if problems:
+        raise InputError(f"--alpha {text!r}: {'; '.join(problems)}. {_ADVICE}")
+    return values
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _alpha_problems(alphas: Sequence[float]) -> list[str]:
+    if not alphas:
+        return ["no number is named"]
+    different = dict.fromkeys(alphas)
+    problems = [f"{each:g} is not above 0" for each in different if not each > 0]
+    problems += [f"{each:g} is infinite" for each in different if math.isinf(each) and each > 0]
+    return problems + [f"{each:g} stands twice" for each in different if alphas.count(each) > 1]

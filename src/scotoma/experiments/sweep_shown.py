@@ -1,0 +1,178 @@
+"""What is written of a sweep? A table, the same as JSON, and the front as a picture."""
+
+from collections.abc import Mapping, Sequence
+
+from scotoma.experiments.artefact import MISSING, percent, table
+from scotoma.experiments.cells import Places
+from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks
+from scotoma.experiments.sweep import Sweep, SweepFound, SweepPoint, TaskFigures, collect
+from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
+from scotoma.runs.run_folder import write_bytes, write_checked_json
+from scotoma.runs.settings import to_dict
+from scotoma.verification.statistics import Interval
+
+FORMAT = "scotoma-sweep"
+VERSION = 2
+
+
+def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[str, str]) -> str:
+    """Collect what is there and write it as `OUT/sweep.json`, `.md`, `.png` and `.svg`.
+
+    Args:
+        sweep: what was asked.
+        places: where it lies and goes.
+        command: what the user typed, for the record.
+        failures: why cells failed, by label.
+
+    Returns:
+        The Markdown.
+    """
+    found = collect(sweep, places, failures)
+    asked = to_dict(sweep)
+    asked["categories"] = asked["categories"] or None
+    content = {"format": FORMAT, "version": VERSION, "command": command, "data": places.data, **asked}
+    content |= {"cells": to_dict(found)["points"], "references": to_dict(found)["references"]}
+    write_checked_json(places.out / "sweep.json", content)
+    text = markdown(sweep, found)
+    write_bytes(places.out / "sweep.md", text.encode())
+    front = front_of(sweep, found)
+    write_bytes(places.out / "sweep.png", draw_front(front, "png"))
+    write_bytes(places.out / "sweep.svg", draw_front(front, "svg"))
+    return text
+
+
+def markdown(sweep: Sweep, found: SweepFound) -> str:
+    """Every encoder in percent, with means where there are several seeds."""
+    heads = ["alpha", "seed"]
+    for task in sweep.hide:
+        heads += [f"-{task} [95 %]", "floor", "in training"]
+    heads += [f"+{task} [95 %]" for task in sweep.keep]
+    rows = [
+        [alpha_text(each.alpha), str(each.seed), *_entries(each.hidden, each.kept), _said(each)]
+        for each in found.points
+    ]
+    for name, tasks in found.references.items():
+        hidden, kept = ({task: tasks[task] for task in group} for group in (sweep.hide, sweep.keep))
+        rows.append([name, str(sweep.seeds[0]), *_entries(hidden, kept, is_trained=False), _said_of(tasks)])
+    lines = [
+        f"# Sweep: hide {', '.join(sweep.hide)}, keep {', '.join(sweep.keep)}",
+        "",
+        "Fresh attackers' test accuracy, balanced, in %: 50 is guessing, the floor is what the kept labels "
+        "alone give. In training: the adversary of training, on validation images; it proves nothing. "
+        "Intervals are over test images.",
+        "",
+        table([*heads, "state"], rows),
+        *(_means(sweep, found) if len(sweep.seeds) > 1 else []),
+        "The front is drawn in sweep.png and sweep.svg.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def front_of(sweep: Sweep, found: SweepFound) -> Front:
+    """What is drawn: points with all their figures; the others are named."""
+    points, absent = [], []
+    for each in found.points:
+        kept = _mean_kept(each.kept)
+        for task, hidden in each.hidden.items():
+            if (interval := _interval(hidden)) is not None and kept is not None:
+                spread = _measure(interval)
+                rising = each.is_rising
+                points.append(FrontPoint(task, each.alpha, each.seed, spread, _measure(kept), rising))
+            else:
+                absent.append(_absence(sweep, each, task))
+    floors = {
+        task: figures.floor
+        for each in found.points
+        for task, figures in each.hidden.items()
+        if figures.floor is not None
+    }
+    return Front(sweep.hide, sweep.keep, tuple(points), _references(sweep, found), floors, tuple(absent))
+
+
+def _entries(
+    hidden: Mapping[str, TaskFigures], kept: Mapping[str, TaskFigures], is_trained: bool = True
+) -> list[str]:
+    entries = []
+    for each in hidden.values():
+        entries += [_spread(each), percent(each.floor), percent(each.in_training) if is_trained else ""]
+    return [*entries, *(_spread(each) for each in kept.values())]
+
+
+def _spread(each: TaskFigures) -> str:
+    if each.test is None:
+        return each.state
+    rising = ", still rising" if each.state == "inconclusive" else ""
+    return f"{percent(each.test)} [{percent(each.low)}, {percent(each.high)}]{rising}"
+
+
+def _said(point: SweepPoint) -> str:
+    # A bar would end the column.
+    return f"{point.state}: {point.note}".replace("|", "\\|") if point.note else point.state
+
+
+def _said_of(tasks: Mapping[str, TaskFigures]) -> str:
+    states = {each.state for each in tasks.values()}
+    return ", ".join(sorted(states))
+
+
+def _means(sweep: Sweep, found: SweepFound) -> list[str]:
+    rows = []
+    for alpha in sweep.alphas:
+        points = [each for each in found.points if each.alpha == alpha]
+        tasks = [[each.hidden[task] for each in points] for task in sweep.hide]
+        tasks += [[each.kept[task] for each in points] for task in sweep.keep]
+        rows.append([alpha_text(alpha), *(_mean_text(seeds) for seeds in tasks)])
+    heads = [
+        "alpha",
+        *(f"-{task} [95 %]" for task in sweep.hide),
+        *(f"+{task} [95 %]" for task in sweep.keep),
+    ]
+    head = f"Means over {len(sweep.seeds)} seeds, with Student's interval over the seeds that are there:"
+    return [head, "", table(heads, rows)]
+
+
+def _mean_text(seeds: Sequence[TaskFigures]) -> str:
+    there: list[Bounded] = [(each.test, each.low, each.high) for each in seeds]
+    average = mean([each.test for each in seeds])
+    if average is None:
+        return MISSING
+    low, high = bounds(there)
+    # Student's interval knows no ends, accuracies do.
+    low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in (low, high))
+    of = sum(each.test is not None for each in seeds)
+    some = "" if of == len(seeds) else f" ({of} of {len(seeds)} seeds)"
+    return f"{percent(average)} [{percent(low)}, {percent(high)}]{some}"
+
+
+def _interval(each: TaskFigures) -> Interval | None:
+    if each.test is None or each.low is None or each.high is None:
+        return None
+    return Interval(each.test, each.low, each.high)
+
+
+def _mean_kept(kept: Mapping[str, TaskFigures]) -> Interval | None:
+    """The mean over the kept tasks; None where one lacks, as a mean of others would not compare."""
+    found = [interval for each in kept.values() if (interval := _interval(each)) is not None]
+    return mean_of_tasks(found) if found and len(found) == len(kept) else None
+
+
+def _measure(interval: Interval) -> Measure:
+    return Measure(interval.estimate, interval.low, interval.high)
+
+
+def _absence(sweep: Sweep, point: SweepPoint, task: str) -> str:
+    seed = f", seed {point.seed}" if len(sweep.seeds) > 1 else ""
+    of = f", -{task}" if len(sweep.hide) > 1 else ""
+    return f"alpha {alpha_text(point.alpha)}{seed}{of} ({point.state})"
+
+
+def _references(sweep: Sweep, found: SweepFound) -> tuple[FrontReference, ...]:
+    drawn = []
+    for name, tasks in found.references.items():
+        kept = _mean_kept({task: tasks[task] for task in sweep.keep})
+        for task in sweep.hide:
+            test = tasks[task].test
+            if kept is not None and test is not None:
+                drawn.append(FrontReference(name, task, test, kept.estimate))
+    return tuple(drawn)
