@@ -231,7 +231,9 @@ def interrupt_twice(campaign: Campaign, count: int) -> None:
             for pause in (between, 0.0):
                 run.process.send_signal(signal.SIGINT)
                 time.sleep(pause)
-            wrong = campaign.complaint(run.process, (130,), "Stopped") if run.in_time else ""
+            # The second may end an interpreter that has said everything and is ending already.
+            codes = (130, -signal.SIGINT)
+            wrong = campaign.complaint(run.process, codes, "Stopped") if run.in_time else ""
             ended, detail = campaign.resumed(job, run.folder)
             campaign.add(_trial("Ctrl-C twice", job, ended, detail, wrong, run.moment, run.in_time))
 
