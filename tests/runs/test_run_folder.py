@@ -203,6 +203,21 @@ def test_what_a_killed_run_was_writing_is_removed_by_the_next_holder(tmp_path: P
     assert files(tmp_path / "cells") == []
 
 
+def test_the_lock_names_its_holder_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / LOCK).write_text("123456789012\n")
+    contents = []
+    truncate = os.ftruncate
+
+    def cut(handle: int, length: int) -> None:
+        contents.append((tmp_path / LOCK).read_text())
+        truncate(handle, length)
+
+    monkeypatch.setattr(os, "ftruncate", cut)
+    with held(tmp_path):
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+    assert [each.partition("\n")[0] for each in contents] == [str(os.getpid())]
+
+
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="within"), held(tmp_path):
         raise ValueError("within")

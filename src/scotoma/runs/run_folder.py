@@ -200,12 +200,12 @@ def held(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            owner = os.read(handle, 32).decode(errors="replace").partition("\n")[0] or "unknown"
             raise InputError(
                 f"{folder} is in use by process {owner}: wait until it ends, or choose another --out."
             ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        # Cut after it is written: at no moment does the file of a folder that is held name nobody.
+        os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))
         clear_abandoned(Path(folder))
         yield
     finally:
