@@ -2,7 +2,6 @@
 attacked.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -12,8 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing, centre_crop
@@ -21,11 +18,11 @@ from scotoma.data.splits import SplitRecipe
 from scotoma.errors import InputError
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import Encoder, EncoderSettings
-from scotoma.runs.run_folder import write_bytes
 from scotoma.runs.settings import build, to_dict
+from scotoma.runs.tensor_file import read_tensors, write_tensors
 
 FORMAT = "scotoma-encoder"
-VERSION = 1
+VERSION = 2
 ENCODE_BATCH = 128
 # Stands in an anonymous file for the name of a column.
 UNNAMED = "(not named)"
@@ -118,8 +115,7 @@ def save_encoder(path: Path, network: Encoder, card: Card) -> None:
     Raises:
         ScotomaError: the file cannot be written.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_bytes(path, save(tensors, metadata={"scotoma": json.dumps(to_dict(card), sort_keys=True)}))
+    write_tensors(path, network.state_dict(), to_dict(card))
 
 
 def load_encoder(path: Path | str) -> FrozenEncoder:
@@ -132,39 +128,39 @@ def load_encoder(path: Path | str) -> FrozenEncoder:
     path = Path(path)
     try:
         data = path.read_bytes()
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise InputError(f"There is no encoder file {path}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except SafetensorError as error:
-        raise InputError(f"{path} is no encoder file, or it is damaged: {error}.") from None
-    card = _read_card(path, metadata)
-    network = Encoder(card.encoder)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{path} is damaged: its weights do not fit its settings. {error}") from None
+    values, tensors = read_tensors(path, data, "encoder file", FORMAT, VERSION)
+    card = build(Card, values, str(path))
+    if wrong := _misfits(card.encoder, tensors):
+        named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        raise InputError(f"{path} is damaged: its weights do not fit its settings ({named}).")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise InputError(f"{path} is damaged: some of its weights are not finite numbers.")
+    network = Encoder(card.encoder)
+    network.load_state_dict(tensors)
     network.eval().requires_grad_(False)
     return FrozenEncoder(network, card, blake2b(data, digest_size=16).hexdigest())
 
 
-def _read_card(path: Path, metadata: Mapping[str, str]) -> Card:
-    if "scotoma" not in metadata:
-        raise InputError(f"{path} is a safetensors file, but no encoder file of Scotoma: it has no card.")
+def _misfits(settings: EncoderSettings, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of tensors that are missing, too many, or of another shape or type than the settings ask for.
+
+    Nothing is allocated for that: settings may ask for more than there is memory.
+    """
+    if sum(settings.convolutions) > len(tensors):  # each has a weight
+        return ["too few tensors"]
     try:
-        values = json.loads(metadata["scotoma"])
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is damaged: its card is not JSON ({error}).") from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise InputError(f"{path} is no encoder file of Scotoma: its card has another format.")
-    if values.get("version") != VERSION:
-        raise InputError(
-            f"{path} has version {values.get('version')!r} of the encoder file, this Scotoma reads version "
-            f"{VERSION}. Use the Scotoma that wrote it, or train again."
-        )
-    return build(Card, values, str(path))
+        with torch.device("meta"):
+            wanted = Encoder(settings).state_dict()
+    except (RuntimeError, OverflowError, TypeError):
+        return ["sizes that no tensor has"]
+    return sorted(
+        name
+        for name in wanted.keys() | tensors.keys()
+        if name not in wanted
+        or name not in tensors
+        or (wanted[name].shape, wanted[name].dtype) != (tensors[name].shape, tensors[name].dtype)
+    )

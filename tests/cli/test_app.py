@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -148,3 +150,52 @@ def test_a_reader_that_has_enough_is_no_error_to_tell(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+SLOW_TO_STOP = """
+import signal, sys, time
+from scotoma.cli import main
+
+def check(data: str) -> None:
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("stopping", flush=True)
+        time.sleep(60)
+
+sys.modules["scotoma.cli.app"].check = check
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(["check", "photos"]))
+"""
+
+
+def test_a_second_ctrl_c_ends_a_verb_that_takes_its_time_to_stop() -> None:
+    command = [sys.executable, "-c", SLOW_TO_STOP]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for said in ("begun\n", "stopping\n"):
+            assert process.stdout.readline() == said
+            process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == (
+            "Stopped at once. What was written is whole: the same command goes on.\n"
+        )
+    assert process.returncode == 130
+
+
+def test_ctrl_c_means_afterwards_what_it_meant_before(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(data: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(app, "check", check)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["check", "photos"]) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert main(["check", "photos"]) == 0  # as in a shell's background
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

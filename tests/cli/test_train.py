@@ -107,10 +107,10 @@ def test_what_was_asked_is_written_down(places: Path, trained: Path) -> None:
     assert settings["training"]["iterations"] == 12
     assert settings["training"]["classifier_rate"] == scotoma.load_preset("demo").training.classifier_rate
     assert settings["split"] == {"training": 0.5, "reserve": 0.1, "validation": 0.15, "test": 0.25}
-    assert len(asked.pop("images")) == 32
+    assert len(asked.pop("images")) == len(asked.pop("checksum")) == 32
     assert asked == {
         "format": "scotoma-settings",
-        "version": 1,
+        "version": 2,
         "data": str(places),
         "categories": ["airport_terminal", "bar", "office", "runway"],
         "sides": {"group_by": None, "near_duplicates": False, "column": None, "files": False},
@@ -148,6 +148,24 @@ def test_other_settings_do_not_go_on_in_the_same_folder(
     )
     assert (trained / "encoder.safetensors").read_bytes() == before
     assert (trained / "settings.json").read_bytes() == asked
+
+
+def test_another_run_s_encoder_in_the_place_of_the_finished_one_is_told(
+    places: Path, tiny: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert train(places, out, tiny, "--seed", "1") == 0
+    mine = (out / "encoder.safetensors").read_bytes()
+    (out / "encoder.safetensors").write_bytes((trained / "encoder.safetensors").read_bytes())
+    capsys.readouterr()
+    assert train(places, out, tiny, "--seed", "1") == 2
+    assert capsys.readouterr() == (
+        "",
+        f"{out / 'encoder.safetensors'} is not the encoder of this run: other settings, images or names made "
+        "it. Put the original back, choose another --out, or give --overwrite to train anew.\n",
+    )
+    (out / "encoder.safetensors").write_bytes(mine)
+    assert train(places, out, tiny, "--seed", "1") == 0
 
 
 def test_overwrite_trains_anew_once_the_new_run_is_known_to_be_possible(

@@ -109,6 +109,48 @@ def test_finished_attacks_stay_and_others_are_added(
     assert [each.seed for each in Results.read(out / "results.json").cells] == [1]
 
 
+def test_results_of_another_run_are_not_taken_for_this_one_s(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    more = ["--tasks", "office", "--baselines", "none"]
+    assert verify(encoder, places, here, attacks, *more) == 0
+    assert verify(encoder, places, there, attacks, *more, "--seed", "1") == 0
+    path = here / "results.json"
+    mine = path.read_bytes()
+    path.write_bytes((there / "results.json").read_bytes())
+    capsys.readouterr()
+    assert verify(encoder, places, here, attacks, *more) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"{path} is not of this run: it tells of another encoder, other images or other settings. Put the "
+        "original back, or delete it and give the same command again.\n",
+    )
+    path.write_bytes(mine.replace(b'"test_accuracy": 0.', b'"test_accuracy": 0.1', 1))
+    assert verify(encoder, places, here, attacks, *more) == 2
+    assert capsys.readouterr().err == (
+        f"{path} was changed or damaged since it was written: its checksum does not fit. Put the original "
+        "back, or delete the file and give the command that wrote it again.\n"
+    )
+    path.unlink()
+    assert verify(encoder, places, here, attacks, *more) == 0
+    assert Results.read(path).cells[0].seed == 0
+
+
+def test_settings_of_another_verb_in_their_place_are_told(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    assert verify(encoder, places, out, attacks, *more) == 0
+    (out / "settings.json").write_bytes((encoder.parent / "settings.json").read_bytes())
+    capsys.readouterr()
+    assert verify(encoder, places, out, attacks, *more) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"{out} holds a run that was begun with other settings:\n")
+    assert "  digest: not set there, " in told.err
+
+
 def test_other_settings_do_not_go_on_in_the_same_folder(
     encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,11 @@
 import json
 import os
+import pickle
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +99,39 @@ def test_a_changed_folder_is_decoded_anew_in_the_same_place(
     assert len(before.pixels[:].ravel()) == 12 * 8 * 8 * 3  # who has the old entry open keeps it
 
 
+# Pixels and rows that are left out, with a checksum that fits.
+FORGED: dict[str, Callable[[bytes], tuple[bytes, list[Any]]]] = {
+    "empty pixels": lambda content: (b"", []),
+    "pickle": lambda content: (pickle.dumps([1]), []),
+    "archive": lambda content: (b"PK\x03\x04" + content, []),
+    "forged shape": lambda content: (content.replace(b"(12, 8, 8, 3)", b"(8, 12, 8, 3)"), []),
+    "forged rows": lambda content: (content, [{}]),
+}
+
+
+def forge(entry: Path, pixels: bytes, left_out: list[Any]) -> None:
+    index = json.loads((entry / "index.json").read_text())
+    (entry / "pixels.npy").write_bytes(pixels)
+    checksum = cache._checksum(entry / "pixels.npy", index["keys"], left_out, {})
+    (entry / "index.json").write_text(json.dumps(index | {"left_out": left_out, "checksum": checksum}))
+
+
 @pytest.mark.parametrize(
-    "damage", ["flipped bit", "cut", "no pixels", "no index", "cut index", "other index", "keys", "list"]
+    "damage",
+    [
+        *("flipped bit", "cut", "no pixels", "no index", "cut index", "other index", "keys", "list"),
+        *(
+            "empty pixels",
+            "pickle",
+            "archive",
+            "deep index",
+            "large index",
+            "pixels a folder",
+            "file",
+            "link",
+        ),
+        *("forged shape", "forged rows"),
+    ],
 )
 def test_a_damaged_entry_is_made_anew(photos: Path, builds: list[Path], damage: str) -> None:
     expected = np.array(open_images(photos, 8, 3).pixels)
@@ -119,6 +152,18 @@ def test_a_damaged_entry_is_made_anew(photos: Path, builds: list[Path], damage: 
         index.write_text("{}")
     elif damage == "list":
         index.write_text("[1]")
+    elif damage == "deep index":
+        index.write_text("[" * 100_000)
+    elif damage == "large index":
+        os.truncate(index, 1 << 30)
+    elif damage == "pixels a folder":
+        pixels.unlink()
+        pixels.mkdir()
+    elif damage in ("file", "link"):
+        shutil.rmtree(builds[0])
+        builds[0].write_text("") if damage == "file" else builds[0].symlink_to("nowhere")
+    elif damage in FORGED:
+        forge(builds[0], *FORGED[damage](content))
     else:
         stored = json.loads(index.read_text())
         stored["keys"] = stored["keys"][32:64] + stored["keys"][32:]

@@ -1,13 +1,14 @@
 """Run folders made by hand: what verification leaves, with chosen figures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from scotoma.experiments.cells import AttackCell
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results, Role
-from scotoma.runs.run_folder import write_json
+from scotoma.runs.run_folder import write_checked_json
+from scotoma.verification.cells import CELL_FORMAT, CELL_VERSION, cell_file
 
 
 def attack(encoder: str, task: str, test: float, role: Role = "other", **changes: Any) -> Cell:
@@ -58,7 +59,7 @@ def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell]) -> None:
 def write_answers(
     cell: AttackCell, out: Path, encoder: str, task: str, said: Sequence[tuple[str, bool]]
 ) -> None:
-    """What an attacker says of every test image: the image's category, and whether it is right."""
+    """What an attacker of `write_attacks` says of every test image: its category, and whether it is right."""
     folder = cell.folder(out) / "cells"
     folder.mkdir(parents=True, exist_ok=True)
     truths = [int(category == task) for category, _ in said]
@@ -70,4 +71,7 @@ def write_answers(
             [0.9 if truth == right else 0.1] for truth, (_, right) in zip(truths, said, strict=True)
         ],
     }
-    write_json(folder / f"{encoder}--{quote(task, safe='')}.json", {"predictions": predictions})
+    results = Results.read(cell.folder(out) / "results.json")
+    (attacked,) = (each for each in results.cells if (each.encoder, each.task) == (encoder, task))
+    content = {"format": CELL_FORMAT, "version": CELL_VERSION, "cell": asdict(attacked)}
+    write_checked_json(cell_file(folder, encoder, task), content | {"predictions": predictions})

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from scotoma.errors import InputError, ScotomaError
-from scotoma.runs.run_folder import LOCK, MARKER, claim, held, read_json, write_bytes, write_json
+from scotoma.runs.run_folder import (
+    LOCK,
+    MARKER,
+    claim,
+    clear_abandoned,
+    held,
+    read_json,
+    write_bytes,
+    write_json,
+)
 
 
 def files(folder: Path) -> list[str]:
@@ -180,6 +189,18 @@ def test_a_run_in_use_is_not_overwritten(tmp_path: Path, holder: subprocess.Pope
     (folder / "state").write_text("s")
     assert f"in use by process {holder.pid}" in told(claim, folder, "training", overwrite=True)
     assert (folder / "state").read_text() == "s"
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next_holder(tmp_path: Path) -> None:
+    for name in (".encoder.safetensors.abc.tmp", "mine.tmp", ".other"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / ".a.json.x.tmp").write_bytes(b"")
+    with held(tmp_path):
+        assert files(tmp_path) == [LOCK, ".other", "cells", "mine.tmp"]
+    assert files(tmp_path / "cells") == [".a.json.x.tmp"]  # whoever holds these clears them
+    clear_abandoned(tmp_path / "cells")
+    assert files(tmp_path / "cells") == []
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 import json
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from scotoma.data.sampling import Batches
@@ -14,6 +17,7 @@ from scotoma.data.tasks import training_tasks
 from scotoma.errors import InputError
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
+from scotoma.runs.tensor_file import write_tensors
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.state import Record, checkpoints, last_iteration, load_checkpoint, save_checkpoint
 from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
@@ -111,30 +115,94 @@ def flip_a_bit(data: bytes) -> bytes:
     return data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
 
 
+def flip_a_bit_of_the_card(data: bytes) -> bytes:
+    """The iteration, 10, becomes 11; every tensor is as it was."""
+    return data.replace(b'\\"iteration\\": 10,', b'\\"iteration\\": 11,')
+
+
+def swap_names(data: bytes) -> bytes:
+    """The moments of the encoder's first weight under each other's names."""
+    first, second = b"encoder.output.mean", b"average.output.mean"
+    return data.replace(first, b"#").replace(second, first).replace(b"#", second)
+
+
 @pytest.mark.parametrize(
     "damage",
-    [lambda data: data[:-10], lambda data: b"", lambda data: b"\x00" * len(data), flip_a_bit],
-    ids=["truncated", "empty", "zeros", "one bit"],
+    [
+        lambda data: data[:-10],
+        lambda data: b"",
+        lambda data: b"\x00" * len(data),
+        lambda data: pickle.dumps({"iteration": 10}),
+        flip_a_bit,
+        flip_a_bit_of_the_card,
+        swap_names,
+        None,
+    ],
+    ids=["truncated", "empty", "zeros", "pickle", "one bit", "one bit of the card", "names", "folder"],
 )
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, damage: object) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, damage: Callable[[bytes], bytes] | None
+) -> None:
     before, last = written(tmp_path, 5, 10)
-    assert callable(damage)
-    last.write_bytes(damage(last.read_bytes()))
+    data = last.read_bytes()
+    if damage is None:
+        last.unlink()
+        last.mkdir()
+    else:
+        assert damage(data) != data
+        last.write_bytes(damage(data))
     game = new_game()
     record = load_checkpoint(tmp_path, game, "f")
     assert (game.iteration, record) == (5, Record([{"iteration": 5}]))
+    assert equal(game, new_game())
     before.write_bytes(b"")
     assert load_checkpoint(tmp_path, new_game(), "f") is None
 
 
-def test_a_checkpoint_of_another_format_is_passed_over(tmp_path: Path) -> None:
+def card(path: Path) -> dict[str, Any]:
+    with safe_open(str(path), "pt") as file:
+        about: dict[str, Any] = json.loads(file.metadata()["scotoma"])
+    del about["checksum"]
+    return about
+
+
+@pytest.mark.parametrize(
+    "change", [{"format": "other"}, {"version": 1}, {"iteration": "x"}, {"fingerprint": 1}]
+)
+def test_a_checkpoint_of_another_format_is_passed_over(tmp_path: Path, change: dict[str, Any]) -> None:
     _, last = written(tmp_path, 5, 10)
-    with safe_open(str(last), "pt") as file:
-        about = json.loads(file.metadata()["scotoma"])
-    save_file(load_file(last), last, {"scotoma": json.dumps(about | {"format": "scotoma-checkpoint-9"})})
+    write_tensors(last, load_file(last), card(last) | change)
     game = new_game()
     load_checkpoint(tmp_path, game, "f")
     assert game.iteration == 5
+
+
+def test_a_checkpoint_under_another_s_name_is_passed_over(tmp_path: Path) -> None:
+    before, last = written(tmp_path, 5, 10)
+    before.replace(tmp_path / "checkpoint-1000000100.safetensors")
+    (tmp_path / "checkpoint-mine.safetensors").write_bytes(b"")
+    assert last_iteration(tmp_path) == 100
+    game = new_game()
+    load_checkpoint(tmp_path, game, "f")
+    assert game.iteration == 10
+    last.unlink()
+    assert load_checkpoint(tmp_path, game, "f") is None
+
+
+def test_tensors_of_another_network_are_told(tmp_path: Path) -> None:
+    (last,) = written(tmp_path, 5)
+    tensors = load_file(last)
+    for wrong in (
+        {"encoder.features.0.weight": torch.zeros(2)},
+        {"encoder-optimiser.999.step": torch.zeros(2)},
+    ):
+        write_tensors(last, tensors | wrong, card(last))
+        with pytest.raises(InputError) as error:
+            load_checkpoint(tmp_path, new_game(), "f")
+        assert str(error.value) == (
+            f"{last} is damaged: its tensors are not those of this run. Delete it to go on from an earlier "
+            "checkpoint, or give --overwrite to start anew."
+        )
 
 
 def test_another_run_is_not_continued(tmp_path: Path) -> None:

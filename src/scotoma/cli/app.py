@@ -5,9 +5,12 @@ Nothing heavy is imported here: `scotoma --help` answers at once, verbs import w
 """
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError
 
@@ -65,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     tune_allocator()
-    app = make_app()
+    before = _stop_at_once_the_second_time()
     try:
+        app = make_app()
         app(arguments if arguments is None else list(arguments))
         sys.stdout.flush()
     except CycloptsError as error:
@@ -82,7 +86,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        # The process's own verb leaves it to the end: Python, too, takes a while to end.
+        if before is not None and arguments is not None:
+            signal.signal(signal.SIGINT, before)
     return 0
+
+
+def _stop_at_once_the_second_time() -> Any:
+    """Let the first Ctrl-C stop the verb, which may take it a while, and the second one end the process.
+
+    Returns:
+        What Ctrl-C did before; None where it is left as it is, as it was ignored or is somebody else's.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        return None
+
+    def stop(*_: object) -> NoReturn:
+        signal.signal(signal.SIGINT, end)
+        raise KeyboardInterrupt
+
+    def end(*_: object) -> NoReturn:
+        # Nothing is lost by that: files are written whole or not at all.
+        os.write(2, b"Stopped at once. What was written is whole: the same command goes on.\n")
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, stop)
+    return before
 
 
 def _fail(message: str, code: int) -> int:

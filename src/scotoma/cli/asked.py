@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import read_json, write_json
+from scotoma.runs.run_folder import read_checked_json, write_checked_json
 
 SETTINGS = "settings.json"
 FORMAT = "scotoma-settings"
-VERSION = 1
+VERSION = 2
 
 
 def asked_before(folder: Path) -> dict[str, Any] | None:
     """What `settings.json` of a run folder says; None where no run has begun.
 
     Raises:
-        InputError: the file is broken or of another version.
+        InputError: the file is broken, changed since it was written, or of another version.
     """
     path = folder / SETTINGS
-    return read_json(path, FORMAT, VERSION) if path.exists() else None
+    return read_checked_json(path, FORMAT, VERSION) if path.exists() else None
 
 
 def write_asked(folder: Path, asked: Mapping[str, Any], free: Collection[str]) -> None:
@@ -46,7 +46,7 @@ def write_asked(folder: Path, asked: Mapping[str, Any], free: Collection[str]) -
             advice = "Give the same command again, choose another --out, or give --overwrite to start anew."
             head = f"{folder} holds a run that was begun with other settings:"
             raise InputError("\n".join([head, *lines, advice]))
-    write_json(folder / SETTINGS, content)
+    write_checked_json(folder / SETTINGS, content)
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The verb `info`: what is this file or folder, and what would Scotoma run on here?"""
 
-import json
 import math
 import os
 import platform
@@ -12,6 +11,7 @@ from typing import Any
 
 from scotoma.allocation import SWITCH, tune_allocator
 from scotoma.errors import InputError
+from scotoma.runs.json_text import JsonError, parse_json
 
 Facts = dict[str, str]
 
@@ -104,6 +104,9 @@ def _state(folder: Path) -> str:
 def _tensor_file(path: Path) -> dict[str, Facts]:
     from scotoma.encoder_file import FORMAT, load_encoder
     from scotoma.runs.settings import to_dict
+    from scotoma.runs.tensor_file import read_tensors
+    from scotoma.training.state import FORMAT as CHECKPOINT
+    from scotoma.training.state import VERSION as CHECKPOINT_VERSION
 
     found = _read_tensors(path)
     facts = {
@@ -112,6 +115,8 @@ def _tensor_file(path: Path) -> dict[str, Facts]:
     }
     card = _parsed(found.metadata.get("scotoma", ""))
     if not (isinstance(card, dict) and card.get("format") == FORMAT):
+        if isinstance(card, dict) and card.get("format") == CHECKPOINT:
+            read_tensors(path, path.read_bytes(), "checkpoint", CHECKPOINT, CHECKPOINT_VERSION)
         for name in sorted(found.metadata):
             facts |= _flat(name, _parsed(found.metadata[name]))
         return {"": facts}
@@ -142,13 +147,15 @@ def _read_tensors(path: Path) -> _Tensors:
             sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
     except SafetensorError as error:
         raise InputError(f"{path} is no encoder file: it is not safetensors ({error}).") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     return _Tensors(metadata, len(sizes), sum(math.prod(shape) for shape in sizes))
 
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text)
+    except JsonError:
         return text
 
 

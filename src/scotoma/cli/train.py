@@ -145,6 +145,7 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
     from scotoma.data.images import open_images
     from scotoma.presets import load_preset
     from scotoma.runs.progress import watched
+    from scotoma.training.finished import finished_card
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
@@ -169,6 +170,7 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
         )  # threads change the last bit of what is still to come
         write_asked(options.out, _asked(options, config, table, preset, threads), free)
         if finished:
+            finished_card(options.out / ENCODER, table, plan)
             print(f"{options.out} holds this run, finished. To train anew give --overwrite.")
         else:
             _train(options, table, plan, threads)

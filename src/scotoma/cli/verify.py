@@ -184,7 +184,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
         command = options.command(config)
         about = {"digest": encoder.digest, "hide": list(plan.hide), "keep": list(plan.keep)}
         write_asked(options.out, {"command": command, **about, **_asked(options, table, plan, preset)}, _FREE)
-        if (there := _finished(options)) is not None:
+        if (there := _finished(options, encoder, plan, table)) is not None:
             print(f"{options.out} holds these attacks, finished. To attack anew give --overwrite.")
             return there
         same = "The same command" + (" without --overwrite" if options.overwrite else "")
@@ -209,11 +209,13 @@ def _request(options: VerifyOptions) -> "VerificationRequest":
 
 def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptions:
     """The options with the attacks that the folder was asked for before, so that its results keep them."""
-    before = asked_before(options.out) or {"tasks": [], "baselines": []}
+    before = asked_before(options.out) or {}
+    # A file of another verb's folder lacks these; `write_asked` refuses it.
+    tasks_before, baselines_before = (before.get(name) or () for name in ("tasks", "baselines"))
     return replace(
         options,
-        tasks=tuple(dict.fromkeys([*before["tasks"], *tasks])),
-        baselines=tuple(dict.fromkeys([*before["baselines"], *options.baselines])),
+        tasks=tuple(dict.fromkeys([*tasks_before, *tasks])),
+        baselines=tuple(dict.fromkeys([*baselines_before, *options.baselines])),
     )
 
 
@@ -234,12 +236,27 @@ def _asked(
     }
 
 
-def _finished(options: VerifyOptions) -> Results | None:
-    """The results of the run folder, if they hold every attack that is asked for."""
+def _finished(
+    options: VerifyOptions, encoder: "FrozenEncoder", plan: "VerificationPlan", table: "ImageTable"
+) -> Results | None:
+    """The results of the run folder, if they hold every attack that is asked for.
+
+    Raises:
+        InputError: they are broken, or of another encoder, other images or other settings.
+    """
     path = options.out / "results.json"
     if not path.exists():
         return None
     results = Results.read(path)
+    asked, told = dict(to_dict(plan)), dict(results.run.get("settings") or {})
+    asked.pop("tasks"), told.pop("tasks", None)
+    digests = [each.digest for each in results.encoders if each.name == "encoder"]
+    images = (results.run.get("data") or {}).get("digest")
+    if (told, digests, images) != (asked, [encoder.digest], table.digest()):
+        raise InputError(
+            f"{path} is not of this run: it tells of another encoder, other images or other settings. Put "
+            "the original back, or delete it and give the same command again."
+        )
     there = {(cell.encoder, cell.task) for cell in results.cells if cell.state != "failed"}
     wanted = {(name, task) for name in (*options.baselines, "encoder") for task in options.tasks or ()}
     return results if wanted <= there else None

@@ -29,6 +29,7 @@ from scotoma.data.decoding import fit_square, pixel_key
 from scotoma.data.photos import CHUNK, Unreadable, decode_files, describe_unreadable
 from scotoma.data.table import conflicting_rows
 from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
 
 VERSION = 3
@@ -147,19 +148,28 @@ def _describe(catalogue: Catalogue, side: int, channels: int) -> _Wanted:
 def _open_entry(entry: Path, wanted: _Wanted) -> Decoded | None:
     """The entry, its pixels mapped into memory, or nothing where it is absent, stale or damaged."""
     try:
-        index = json.loads((entry / "index.json").read_bytes())
-        unreadable = {int(row): str(reason) for row, reason in index["unreadable"].items()}
-        pixels = np.load(entry / "pixels.npy", mmap_mode="r")
-        opened = Decoded(pixels, index["keys"], index["left_out"], unreadable)
-        sound = index["checksum"] == _checksum(entry / "pixels.npy", opened)
-        return opened if sound and index["wanted"] == asdict(wanted) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with (entry / "index.json").open("rb") as file:
+            # A larger one is not ours: a key and a row that is left out, with a reason, take less an image.
+            index = parse_json(file.read(BLOCK + 256 * wanted.images))
+        keys, left_out, unreadable = index["keys"], index["left_out"], index["unreadable"]
+        sound = index["checksum"] == _checksum(entry / "pixels.npy", keys, left_out, unreadable)
+        if not sound or index["wanted"] != asdict(wanted):
+            return None
+        pixels = np.lib.format.open_memmap(entry / "pixels.npy", mode="r")
+        rows = sorted(set(range(wanted.images)).intersection(left_out))
+        reasons = {int(row): str(reason) for row, reason in unreadable.items()}
+    # Whatever may be wrong with a cache, it is made anew; NumPy alone raises half a dozen kinds of errors.
+    except Exception:
         return None
+    shape = (wanted.images - len(rows), wanted.side, wanted.side, wanted.channels)
+    fits = pixels.shape == shape and pixels.dtype == np.uint8
+    fits = fits and (len(keys), left_out) == (KEY * wanted.images, rows)
+    return Decoded(pixels, keys, left_out, reasons) if fits else None
 
 
-def _checksum(pixels: Path, opened: Decoded) -> int:
+def _checksum(pixels: Path, keys: str, left_out: list[int], unreadable: dict[str, str]) -> int:
     """CRC-32 over an entry, read block by block: it guards against damage, not against forgery."""
-    value = zlib.crc32(json.dumps([opened.keys, opened.left_out, sorted(opened.unreadable.items())]).encode())
+    value = zlib.crc32(json.dumps([keys, left_out, sorted(unreadable.items())]).encode())
     with pixels.open("rb") as file:
         while block := file.read(BLOCK):
             value = zlib.crc32(block, value)
@@ -200,16 +210,17 @@ def _build_entry(
                 for pixels, key in images:
                     out.write(pixels)
                     keys.append(key)
-        unreadable = {row: reasons[catalogue.files[row]] for row, key in enumerate(keys) if key == NO_KEY}
-        left_out = sorted({*conflicting_rows(keys, catalogue.labels), *unreadable})
+        bad = [row for row, key in enumerate(keys) if key == NO_KEY]
+        unreadable = {str(row): reasons[catalogue.files[row]] for row in bad}
+        left_out = sorted({*conflicting_rows(keys, catalogue.labels), *bad})
         _leave_out(temporary / "all.npy", left_out, temporary / "pixels.npy")
-        opened = Decoded(np.empty(0, np.uint8), "".join(keys), left_out, unreadable)
+        joined = "".join(keys)
         index = {
             "wanted": asdict(wanted),
-            "checksum": _checksum(temporary / "pixels.npy", opened),
+            "checksum": _checksum(temporary / "pixels.npy", joined, left_out, unreadable),
             "left_out": left_out,
             "unreadable": unreadable,
-            "keys": opened.keys,
+            "keys": joined,
         }
         (temporary / "index.json").write_text(json.dumps(index))
         _put_in_place(temporary, entry)
@@ -239,9 +250,12 @@ def _leave_out(every: Path, left_out: Sequence[int], kept: Path) -> None:
 def _put_in_place(temporary: Path, entry: Path) -> None:
     """Replace the entry. Whoever has the old one open keeps it; of two makers at once the later wins."""
     for attempt in range(ATTEMPTS):
-        if entry.exists():
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(entry.rename(temporary / f"old-{attempt}"))
+        with contextlib.suppress(FileNotFoundError):
+            old = entry.rename(temporary / f"old-{attempt}")
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
         try:
             temporary.rename(entry)
             return

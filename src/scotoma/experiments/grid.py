@@ -12,8 +12,8 @@ from scotoma.experiments.cells import AttackCell, EncoderCell, attack_cell, enco
 from scotoma.experiments.scales import LETTERS, Scale
 from scotoma.metrics import image_weights
 from scotoma.reports.findings import figures, headline
-from scotoma.runs.run_folder import read_json
-from scotoma.verification.cells import CELLS, cell_file
+from scotoma.runs.results import Cell
+from scotoma.verification.cells import CELLS, cell_file, read_predictions
 
 BASELINES = ("identity", "blur")
 UNSEEN = "unseen"
@@ -116,17 +116,17 @@ def _measured(attack: AttackCell, subject: str, out: Path) -> dict[str, Measured
         cell = headline(results, subject, task)
         found = figures(cell)
         if cell is not None and found is not None:
-            answers = _answers(cell_file(attack.folder(out) / CELLS, subject, task), task)
+            answers = _answers(cell_file(attack.folder(out) / CELLS, subject, task), cell)
             measured[task] = Measured(found.test, found.low, found.high, cell.floor, cell.state, answers)
     return measured
 
 
-def _answers(path: Path, task: str) -> Answers | None:
-    said = (read_json(path).get("predictions") or {}) if path.is_file() else {}
-    if not said:
+def _answers(path: Path, cell: Cell) -> Answers | None:
+    said = read_predictions(path, cell)
+    if said is None:
         return None
     # Of two classes; the probability is that of the second.
     right = (np.array(said["probability"])[:, 0] > 0.5) == (np.array(said["class"]) > 0)
     names, labels = np.unique(np.array(said["category"]), return_inverse=True)
-    weights = image_weights(Task((task,), tuple(names.tolist())), labels)
+    weights = image_weights(Task((cell.task,), tuple(names.tolist())), labels)
     return Answers(tuple(said["key"]), tuple(said["category"]), right, weights)

@@ -175,7 +175,8 @@ def _features(settings: EncoderSettings) -> nn.Sequential:
             # ReLU commutes with the maximum: pooling first gives the same values for a quarter of the work.
             layers.insert(len(layers) - 1, Pooling())
         convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        if not convolution.weight.is_meta:  # which has no values; drawing them would load torch's compiler
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         side = settings.size // 2**stage
         layers += [convolution, _normalisation(settings.normalisation, width, side, settings.eps), nn.ReLU()]
         previous_stage, channels = stage, width

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from scotoma.runs.run_folder import read_json, write_json
+from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
 
 FORMAT = "scotoma-results"
-VERSION = 1
+VERSION = 2
 
 Role = Literal["hide", "keep", "other"]
 State = Literal["done", "inconclusive", "failed"]
@@ -121,17 +121,17 @@ class Results:
         object.__setattr__(self, "run", _as_written(self.run))
 
     def write(self, path: Path) -> None:
-        """Write atomically as JSON."""
-        write_json(path, asdict(self))
+        """Write atomically as JSON, with a checksum by which `read` notices any change."""
+        write_checked_json(path, asdict(self))
 
     @staticmethod
     def read(path: Path) -> "Results":
         """Read `results.json`.
 
         Raises:
-            InputError: the file is missing, broken or of another version.
+            InputError: the file is missing, broken, changed since it was written, or of another version.
         """
-        return build(Results, read_json(path, FORMAT, VERSION), str(path))
+        return build(Results, read_checked_json(path, FORMAT, VERSION), str(path))
 
 
 def _as_written(table: Mapping[str, Any]) -> dict[str, Any]:

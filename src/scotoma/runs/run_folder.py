@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.json_text import CHECKSUM, JsonError, checksum_of, parse_json, shown
 
 if sys.platform != "win32":
     import fcntl
@@ -23,6 +24,8 @@ MARKER = "scotoma-run.json"
 LOCK = ".lock"
 FORMAT = "scotoma-run"
 VERSION = 1
+# Bytes. A results.json with every curve of a long run has some megabytes.
+MOST_JSON = 64 << 20
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -58,43 +61,87 @@ def write_json(path: Path, content: Mapping[str, Any] | list[Any]) -> None:
     Raises:
         ScotomaError: a number in it is not finite, or the file cannot be written.
     """
+    write_bytes(path, _text(path, content, indent=1).encode() + b"\n")
+
+
+def write_checked_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON table with the key "checksum", by which `read_checked_json` notices any change.
+
+    Raises:
+        ScotomaError: as `write_json`.
+    """
+    plain = as_read(path, content)
+    write_json(path, {**plain, CHECKSUM: checksum_of(plain)})
+
+
+def as_read(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A table as JSON gives it back: keys are texts there, and tuples are lists.
+
+    Raises:
+        ScotomaError: a number in it is not finite; names the file that it is for.
+    """
+    plain: dict[str, Any] = json.loads(_text(path, content))
+    return plain
+
+
+def _text(path: Path, content: Mapping[str, Any] | list[Any], indent: int | None = None) -> str:
     try:
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise ScotomaError(f"{path} cannot be written: a number in it is NaN or infinite.") from error
-    write_bytes(path, text.encode() + b"\n")
 
 
-def read_json(path: Path, format: str | None = None, version: int | None = None) -> dict[str, Any]:
+def read_json(
+    path: Path, format: str | None = None, version: int | None = None, most: int = MOST_JSON
+) -> dict[str, Any]:
     """Read a JSON table.
 
     Args:
         path: the file.
         format: what its key "format" must say; None for a table without one.
         version: what its key "version" must say; None for any.
+        most: the most bytes that are read.
 
     Raises:
-        InputError: the file is missing, broken, or of another format or version.
+        InputError: the file is missing, too large, broken, or of another format or version.
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(most + 1)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not JSON: it is not UTF-8 text.") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}.") from None
+    if len(data) > most:
+        raise InputError(f"{path} has more than {most:,} bytes: no such file of Scotoma is that large.")
+    try:
+        content = parse_json(data)
+    except JsonError as error:
+        raise InputError(f"{path} {error}.") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} does not hold a JSON table.")
     if format is not None and content.get("format") != format:
-        raise InputError(f"{path} is no {format} file: its format is {content.get('format')!r}.")
+        raise InputError(f"{path} is no {format} file: its format is {shown(content.get('format'))}.")
     if version is not None and content.get("version") != version:
         raise InputError(
-            f"{path} has version {content.get('version')!r} of {format or 'its format'}, "
+            f"{path} has version {shown(content.get('version'))} of {format or 'its format'}, "
             f"this Scotoma reads version {version}. Use the Scotoma that wrote it, or make it anew."
+        )
+    return content
+
+
+def read_checked_json(path: Path, format: str, version: int, most: int = MOST_JSON) -> dict[str, Any]:
+    """Read what `write_checked_json` wrote, without its checksum.
+
+    Raises:
+        InputError: as `read_json`; the content is not what was written.
+    """
+    content = read_json(path, format, version, most)
+    if content.pop(CHECKSUM, None) != checksum_of(content):
+        raise InputError(
+            f"{path} was changed or damaged since it was written: its checksum does not fit. Put the "
+            "original back, or delete the file and give the command that wrote it again."
         )
     return content
 
@@ -159,10 +206,18 @@ def held(folder: Path) -> Iterator[None]:
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        clear_abandoned(Path(folder))
         yield
     finally:
         # The file stays: removing it would let a third process lock another file of the same name.
         os.close(handle)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what a killed run was writing into a folder, which its new holder calls."""
+    for each in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            each.unlink()
 
 
 def _check_occupied(folder: Path, kind: str, overwrite: bool, resume: bool) -> None:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from scotoma.errors import InputError
+from scotoma.runs.json_text import shown
 
 T = TypeVar("T")
+
+MOST_PROBLEMS = 50
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:
@@ -65,7 +68,10 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     if reader.problems:
         count = len(reader.problems)
         head = f"{where}: {count} problem{'s' if count > 1 else ''}."
-        raise InputError("\n".join([head, *(f"  - {problem}" for problem in reader.problems)]))
+        lines = [f"  - {problem}" for problem in reader.problems[:MOST_PROBLEMS]]
+        if count > MOST_PROBLEMS:
+            lines.append(f"  and {count - MOST_PROBLEMS:,} more")
+        raise InputError("\n".join([head, *lines]))
     return built  # type: ignore[no-any-return]
 
 
@@ -246,5 +252,5 @@ def _show(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        return f"the list {list(value)!r}"
-    return f"{value!r}, {named}" if named else repr(value)
+        return f"the list {shown(list(value))}"
+    return f"{shown(value)}, {named}" if named else shown(value)

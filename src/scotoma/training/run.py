@@ -18,7 +18,7 @@ from scotoma.data.sampling import Batches, require_every_class
 from scotoma.data.splits import Split, divide
 from scotoma.data.table import ImageTable, Sides
 from scotoma.data.tasks import Task
-from scotoma.encoder_file import UNNAMED, Card, load_encoder, save_encoder
+from scotoma.encoder_file import UNNAMED, Card, save_encoder
 from scotoma.errors import TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
@@ -30,6 +30,7 @@ from scotoma.runs.settings import to_dict
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.collapse import Collapse, measure_collapse
 from scotoma.training.figures import in_training_figures
+from scotoma.training.finished import finished_card
 from scotoma.training.plan import TrainingPlan
 from scotoma.training.probe import probe
 from scotoma.training.schedule import probes_at
@@ -61,12 +62,13 @@ def train(
         The path of the encoder file.
 
     Raises:
-        InputError: names that are not there, too few images, a folder that was begun with another plan.
+        InputError: names that are not there, too few images, a folder that was begun with another plan or
+            holds a damaged encoder file or that of another run.
         TrainingStopped: a loss that is not finite, or a collapsed encoder.
     """
     path = folder / "encoder.safetensors"
     run = _Run(table, plan, folder, progress or Silent())
-    if path.exists() and (load_encoder(path).card.hide is None) == anonymous:
+    if path.exists() and (finished_card(path, table, plan).hide is None) == anonymous:
         return path
     run.play()
     in_training = run.finish()

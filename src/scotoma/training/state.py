@@ -3,26 +3,25 @@ atomically.
 """
 
 import copy
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+import re
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.settings import build
+from scotoma.runs.tensor_file import read_tensors, write_tensors
 from scotoma.training.adversarial import Game
 
-FORMAT = "scotoma-checkpoint-1"
+FORMAT = "scotoma-checkpoint"
+VERSION = 2
 KEPT = 2
 # Warm-up counts from below zero; an offset keeps the names in order.
 OFFSET = 10**9
+_NUMBERED = re.compile(r"checkpoint-[0-9]{10}\.safetensors")
 
 
 @dataclass
@@ -36,31 +35,35 @@ class Record:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class _About:
+    """Everything in a checkpoint but the tensors; `fingerprint` names settings, data and threads."""
+
+    iteration: int
+    fingerprint: str
+    history: list[dict[str, Any]]
+    probes: list[dict[str, Any]]
+    seconds: float
+    format: str = FORMAT
+    version: int = VERSION
+
+
 def save_checkpoint(folder: Path, game: Game, record: Record, fingerprint: str) -> None:
     """Write `folder/checkpoint-ITERATION.safetensors` and remove all but the last two.
 
     Weights, buffers, both optimisers' moments, the iteration and the record so far. Batches are a pure
     function of seed and iteration, so that no state of a random generator needs to be kept.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in _tensors(game).items()}
-    about = {
-        "format": FORMAT,
-        "iteration": game.iteration,
-        "fingerprint": fingerprint,
-        "history": record.history,
-        "probes": record.probes,
-        "seconds": record.seconds,
-        "digest": _digest(tensors),
-    }
-    path = folder / f"checkpoint-{game.iteration + OFFSET:010d}.safetensors"
-    write_bytes(path, save(tensors, metadata={"scotoma": json.dumps(about)}))
+    about = _About(game.iteration, fingerprint, **vars(record))
+    write_tensors(_path(folder, game.iteration), _tensors(game), asdict(about))
     for old in checkpoints(folder)[:-KEPT]:
         old.unlink()
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    return sorted(folder.glob("checkpoint-*.safetensors"))
+    found = folder.glob("checkpoint-*.safetensors")
+    return sorted(path for path in found if _NUMBERED.fullmatch(path.name) and path.is_file())
 
 
 def last_iteration(folder: Path) -> int | None:
@@ -82,37 +85,36 @@ def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> Record | None
         if found is None:
             continue
         about, tensors = found
-        if about["fingerprint"] != fingerprint:
+        if about.fingerprint != fingerprint:
             raise InputError(
                 f"The run in {folder} was begun with other settings, other data or another number of "
                 "threads and cannot be continued with these: give the same command again, choose another "
                 "--out, or give --overwrite to start anew."
             )
-        _restore(game, tensors)
-        game.iteration = about["iteration"]
-        return Record(about["history"], about["probes"], about["seconds"])
+        try:
+            _restore(game, tensors)
+        except (RuntimeError, ValueError, KeyError, IndexError):
+            raise InputError(
+                f"{path} is damaged: its tensors are not those of this run. Delete it to go on from an "
+                "earlier checkpoint, or give --overwrite to start anew."
+            ) from None
+        game.iteration = about.iteration
+        return Record(about.history, about.probes, about.seconds)
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """What a checkpoint says of itself, and its tensors; None when it is damaged."""
+def _path(folder: Path, iteration: int) -> Path:
+    return folder / f"checkpoint-{iteration + OFFSET:010d}.safetensors"
+
+
+def _read(path: Path) -> tuple["_About", dict[str, Tensor]] | None:
+    """What a checkpoint says of itself, and its tensors; None when it is damaged or has another's name."""
     try:
-        with safe_open(str(path), "pt") as file:
-            about = json.loads((file.metadata() or {}).get("scotoma", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, ValueError):
+        values, tensors = read_tensors(path, path.read_bytes(), "checkpoint", FORMAT, VERSION)
+        about = build(_About, values, str(path))
+    except (OSError, InputError):
         return None
-    if about.get("format") != FORMAT or about.get("digest") != _digest(tensors):
-        return None
-    return about, tensors
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """A checksum of all values: safetensors itself notices a missing byte, not a changed one."""
-    summed = blake2b(digest_size=16)
-    for name in sorted(tensors):
-        summed.update(name.encode() + tensors[name].numpy().tobytes())
-    return summed.hexdigest()
+    return (about, tensors) if path == _path(path.parent, about.iteration) else None
 
 
 def _tensors(game: Game) -> dict[str, Tensor]:

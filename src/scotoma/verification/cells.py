@@ -18,9 +18,10 @@ from scotoma.data.sampling import Rows
 from scotoma.data.splits import Split
 from scotoma.data.table import CATEGORY, MISSING, ImageTable, Sides
 from scotoma.data.tasks import Task, kept_tasks
+from scotoma.errors import InputError
 from scotoma.metrics import image_weights
 from scotoma.runs.results import Cell, Counts
-from scotoma.runs.run_folder import read_json, write_json
+from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
 from scotoma.verification.plan import Subject, VerificationPlan
@@ -38,7 +39,9 @@ from scotoma.verification.statistics import (
 )
 
 CELL_FORMAT = "scotoma-cell"
-CELL_VERSION = 1
+CELL_VERSION = 2
+# Bytes. A cell tells what the attacker says of every test image, some hundred bytes each.
+MOST_CELL = 1 << 30
 # The folder of the cells in that of a verification run.
 CELLS = "cells"
 
@@ -46,6 +49,24 @@ CELLS = "cells"
 def cell_file(folder: Path, subject: str, task: str) -> Path:
     """Where a folder of cells keeps that of a subject and a task."""
     return folder / f"{quote(subject, safe='')}--{quote(task, safe='')}.json"
+
+
+def read_predictions(path: Path, cell: Cell) -> dict[str, list[Any]] | None:
+    """What the attacker of a cell says of every test image; None where there is no such file, or it failed.
+
+    Raises:
+        InputError: the file is broken, changed since it was written, of another version or of another cell.
+    """
+    if not path.exists():
+        return None
+    content = read_checked_json(path, CELL_FORMAT, CELL_VERSION, MOST_CELL)
+    if build(Cell, content.get("cell", {}), str(path)) != cell:
+        raise InputError(
+            f"{path} is not the attack that results.json tells of. Put the original back, or delete both and "
+            "give the same command again."
+        )
+    said: dict[str, list[Any]] | None = content.get("predictions")
+    return said or None
 
 
 class CellFolder:
@@ -104,21 +125,21 @@ class CellFolder:
             "cell": asdict(cell),
             "predictions": {} if test_logits is None else self._predictions(task, test_logits),
         }
-        write_json(self._path(subject, task), content)
+        write_checked_json(self._path(subject, task), content)
 
     def read(self, subject: Subject, task: Task) -> Cell | None:
         """The cell that is there, unless it failed or belongs to other settings, images or another encoder.
 
         Raises:
-            InputError: the file is broken or of another version.
+            InputError: the file is broken, changed since it was written, or of another version.
         """
         path = self._path(subject, task)
         if not path.exists():
             return None
-        content = read_json(path, CELL_FORMAT, CELL_VERSION)
+        content = read_checked_json(path, CELL_FORMAT, CELL_VERSION, MOST_CELL)
         if content.get("fingerprint") != self._fingerprint(subject, task):
             return None
-        cell = build(Cell, content["cell"], str(path))
+        cell = build(Cell, content.get("cell", {}), str(path))
         return None if cell.state == "failed" else cell
 
     def _without_figures(

@@ -20,6 +20,7 @@ from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Cell, Point
+from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_CODES, ON_IMAGES, build_network
 from scotoma.verification.cells import CELLS, CellFolder
@@ -86,6 +87,7 @@ class Suite:
     def run(self, workers: int) -> tuple[Cell, ...]:
         """All cells, in the order of the table; `workers` attacks run side by side, one thread each."""
         self.cell_folder.folder.mkdir(exist_ok=True)
+        clear_abandoned(self.cell_folder.folder)
         pairs = [(subject, task) for subject in self.subjects for task in self.tasks]
         cells = {pair: self.cell_folder.read(*pair) for pair in pairs}
         wanted = [pair for pair in pairs if cells[pair] is None]

@@ -1,0 +1,41 @@
+"""Is the encoder file that lies in a run folder the one that this run would make?"""
+
+from pathlib import Path
+from typing import Any
+
+from scotoma.data.table import ImageTable
+from scotoma.encoder_file import Card, load_encoder
+from scotoma.errors import InputError
+from scotoma.runs.settings import to_dict
+from scotoma.training.plan import TrainingPlan
+
+# Saving and looking more or less often, or going on after a collapse, changes no weight.
+FREE = ("evaluate_every", "checkpoint_every", "on_collapse")
+
+
+def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
+    """The card of the encoder file that a finished run left.
+
+    Raises:
+        InputError: the file is damaged, or another run made it.
+    """
+    card = load_encoder(path).card
+    told = [card.encoder, card.preprocessing, card.classifier, card.split, card.data_digest]
+    asked: list[Any] = [plan.encoder, plan.preprocessing, plan.classifier, plan.split, table.digest()]
+    told += [card.training.get("seed"), _decisive(card.training.get("settings"))]
+    asked += [plan.seed, _decisive(to_dict(plan.training))]
+    if card.hide is not None:
+        told += [card.hide, card.keep, card.categories]
+        asked += [plan.hide, plan.keep, table.categories]
+    if told != asked:
+        raise InputError(
+            f"{path} is not the encoder of this run: other settings, images or names made it. Put the "
+            "original back, choose another --out, or give --overwrite to train anew."
+        )
+    return card
+
+
+def _decisive(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return None
+    return {name: value for name, value in settings.items() if name not in FREE}

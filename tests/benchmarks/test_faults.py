@@ -1,0 +1,138 @@
+"""Does the fault campaign see a difference, spread its kills, and count what did not end as it should?"""
+
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from scotoma.runs.run_folder import LOCK, MARKER
+from tests.benchmarks.scripts import FOLDER, load_script
+
+LINES = """
+import sys, time
+from pathlib import Path
+run = Path("run")
+run.mkdir(exist_ok=True)
+(run / "scotoma-run.json").write_text("{}")
+time.sleep(float(sys.argv[1]))
+(run / "end.json").write_text('{"seconds": %f}' % time.monotonic())
+"""
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield load_script("faults")
+    for name in ("fault_jobs", "fault_disks"):
+        sys.modules.pop(name, None)
+
+
+def content(faults: Any, folder: Path) -> dict[str, str]:
+    found: dict[str, str] = sys.modules["fault_jobs"]._run(folder)
+    return found
+
+
+def write_run(folder: Path) -> Path:
+    run = folder / "run"
+    (run / "cells").mkdir(parents=True)
+    (run / "results.json").write_text(json.dumps({"run": {"seconds": 1.5}, "checksum": "a", "test": [0.5]}))
+    card = json.dumps({"training": {"seconds": 2.5, "seed": 0}, "checksum": "b"})
+    tensors = {"weight": np.arange(4, dtype=np.float32)}
+    save_file(tensors, run / "encoder.safetensors", {"scotoma": card})
+    (run / LOCK).write_text("123\n")
+    return run
+
+
+def test_times_are_no_difference_and_everything_else_is(faults: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "one")
+    run = write_run(tmp_path / "two")
+    (run / "results.json").write_text('{"run": {"seconds": 9}, "checksum": "c", "test": [0.5]}')
+    encoder = run / "encoder.safetensors"
+    card = json.dumps({"training": {"seconds": 7, "seed": 0}, "checksum": "d"})
+    save_file(load_file(encoder), encoder, {"scotoma": card})
+    (run / LOCK).write_text("4\n")
+    one, two = (content(faults, tmp_path / name) for name in ("one", "two"))
+    assert sorted(one) == ["run/encoder.safetensors", "run/results.json"]
+    assert faults.differences(one, two) == []
+
+    (run / "cells/.a.json.tmp").write_text("left behind")
+    (run / "results.json").write_text('{"run": {"seconds": 9}, "test": [0.25]}')
+    weight = load_file(encoder)["weight"]
+    weight[3] = np.nextafter(weight[3], 4, dtype=np.float32)
+    save_file({"weight": weight}, encoder, {"scotoma": card})
+    two = content(faults, tmp_path / "two")
+    assert faults.differences(one, two) == ["run/cells/.a.json.tmp", *sorted(one)]
+    save_file({"weight": weight}, encoder, {"scotoma": card.replace("0", "1")})
+    assert content(faults, tmp_path / "two")["run/encoder.safetensors"] != two["run/encoder.safetensors"]
+
+
+@pytest.fixture
+def campaign(faults: Any, tmp_path: Path) -> Any:
+    """A job that writes one file 0.3 s after another one."""
+    jobs = sys.modules["fault_jobs"]
+    job = jobs.Job("line", (), jobs._marked, lambda folder: (folder / "run/end.json").exists(), jobs._run)
+
+    class Line(jobs.Job):  # type: ignore[name-defined,misc]
+        @property
+        def command(self) -> list[str]:
+            return [sys.executable, "-c", LINES, "0.3"]
+
+    made = faults.Campaign(tmp_path, random.Random(0))
+    made.jobs = (Line(**vars(job)),)
+    made.whole["line"] = {
+        f"run/{name}": jobs._digest(written(tmp_path, name)) for name in (MARKER, "end.json")
+    }
+    made.seconds["line"] = 0.3
+    return made
+
+
+def written(folder: Path, name: str) -> Path:
+    (folder / name).write_text("{}")
+    return folder / name
+
+
+def test_moments_are_spread_over_the_time_and_the_jobs(faults: Any, campaign: Any) -> None:
+    (job,) = campaign.jobs
+    campaign.jobs = (job, replace(job, name="other"))
+    campaign.seconds["other"] = 3.0
+    drawn = faults.moments(campaign, 9)
+    for name, count in (("line", 5), ("other", 4)):
+        shares = [moment / campaign.seconds[name] for each, moment in drawn if each.name == name]
+        assert [int(share * count) for share in shares] == list(range(count))
+
+
+def test_a_killed_run_is_given_again_and_compared(faults: Any, campaign: Any) -> None:
+    faults.kill(campaign, 1)
+    campaign.whole["line"]["run/end.json"] = "another"
+    faults.kill(campaign, 1)
+    assert [(each.ended, each.in_time, each.detail) for each in campaign.trials] == [
+        ("identical", True, ""),
+        ("different", True, "run/end.json"),
+    ]
+    assert faults.table(campaign.trials).splitlines()[1].split() == [
+        "killed",
+        "line",
+        "2",
+        "2",
+        "1",
+        "1",
+        "0",
+    ]
+
+
+@pytest.mark.parametrize("fault", ["interrupt_twice", "two_at_once"])
+def test_a_run_that_says_nothing_of_its_end_does_not_end_as_it_should(
+    faults: Any, campaign: Any, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: Callable[[Any, int], None] = getattr(faults, fault)
+    run(campaign, 1)
+    (trial,) = campaign.trials
+    assert trial.ended == "not as it should"
+    assert trial.detail.startswith("exit code ")
