@@ -163,7 +163,7 @@ def test_a_damaged_entry_is_made_anew(photos: Path, builds: list[Path], damage: 
         shutil.rmtree(builds[0])
         builds[0].write_text("") if damage == "file" else builds[0].symlink_to("nowhere")
     elif damage in FORGED:
-        forge(builds[0], *FORGED[damage](content))
+        forge(builds[0], *FORGED[damage](bytes(content)))
     else:
         stored = json.loads(index.read_text())
         stored["keys"] = stored["keys"][32:64] + stored["keys"][32:]
