@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scotoma.cli.asked import SETTINGS, asked_before, write_asked
-from scotoma.data.splits import Fractions, split
+from scotoma.data.splits import Fractions, SplitRecipe, split
 from scotoma.data.tasks import Task
-from scotoma.encoder_file import Card, SplitRecipe, load_encoder, save_encoder
+from scotoma.encoder_file import Card, load_encoder, save_encoder
 from scotoma.errors import InputError
 from scotoma.networks.baselines import Identity
 from scotoma.networks.encoder import Encoder
@@ -59,7 +59,7 @@ def cell(task: Task = ANT) -> Cell:
     point = Point(100, 1e-3, 0.25, 0.5, 0.75)
     figures: dict[str, Any] = {name: 0.625 for name in ("val_accuracy", "test_accuracy", "auc", "bits")}
     return replace(
-        made, state="done", seconds=1.5, curve=(point,), counts=Counts((1, 2), (3, 4), (5, 6)), **figures
+        made, state="done", seconds=1.5, curve=(point,), counts=Counts((0, 1), (2, 3), (4, 5)), **figures
     )
 
 

@@ -165,7 +165,7 @@ def test_a_sweep_is_run_shown_resumed_widened_and_held_to_its_settings(
     assert main([*command, "--alpha", "0.5,2"]) == 0
     assert encoder.stat().st_mtime_ns == before
     written = json.loads((out / "sweep.json").read_text())
-    assert (written["format"], written["version"]) == ("scotoma-sweep", 1)
+    assert (written["format"], written["version"]) == ("scotoma-sweep", 2)
     assert written["command"] == (
         f"scotoma sweep {places} --hide airport_terminal --keep office --alpha 0.5,2 --preset demo --seeds 0 "
         f"--config {cheap} --out {out}"

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from scotoma.cli.options import Names, Switch, names
 from scotoma.errors import InputError
+from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
     from scotoma.data.images import Labelling
@@ -89,6 +90,11 @@ class LabelsOptions:
             split_files=self.split_files,
             skip_unreadable=self.skip_unreadable,
         )
+
+    def table(self) -> dict[str, Any]:
+        """What was set, as a TOML file has it in [labels]."""
+        untouched, own = to_dict(LabelsOptions()), to_dict(self)
+        return {name: value for name, value in own.items() if value != untouched[name]}
 
     def flags(self) -> dict[str, object]:
         """The flags that ask for this, for `command_line`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from scotoma.cli.asked import write_asked
+from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Switch, names, overlay, resumable, seed_numbers
 from scotoma.errors import InputError
 from scotoma.runs.commands import command_line
@@ -16,6 +17,7 @@ from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
 
 if TYPE_CHECKING:
+    from scotoma.data.table import Attribute
     from scotoma.experiments.cells import Places
     from scotoma.experiments.runner import CellsFailed
     from scotoma.experiments.sweep import Sweep
@@ -44,6 +46,7 @@ class SweepOptions:
     preset: str = "small"
     seeds: tuple[int, ...] = (0,)
     overwrite: bool = False
+    labels: LabelsOptions = field(default_factory=LabelsOptions)
     encoder: Mapping[str, Any] = field(default_factory=dict)
     images: Mapping[str, Any] = field(default_factory=dict)
     classifier: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class SweepOptions:
             "categories": self.categories,
             "preset": self.preset,
             "seeds": self.seeds,
+            **self.labels.flags(),
             "config": config,
             "out": self.out,
         }
@@ -97,6 +101,7 @@ def sweep(
     overwrite: Switch = None,
     config: Path | None = None,
     dry_run: _Flag = False,
+    labels: LabelsFlags | None = None,
 ) -> None:
     """Train and attack an encoder for each of several alphas, and draw what hiding costs.
 
@@ -108,8 +113,10 @@ def sweep(
     Example: scotoma sweep photos --hide airport_terminal --keep office --alpha 0.1,0.5,2 --out runs/sweep
 
     Args:
-        data: a folder of images (one folder per category) or of IDX files, or the word fashion-mnist.
-        hide: what encoded images must not give away: category names, with commas.
+        data: a folder of images (one folder per category) or of IDX files, a table of attributes (.csv,
+            .tsv), or the word fashion-mnist.
+        hide: what encoded images must not give away: names of categories, or columns of the table, with
+            commas.
         keep: what they must still show, likewise.
         alpha: the weights to try: numbers above 0, with commas. They go over training.alpha of the preset.
         categories: the categories that take part at all. Default: all.
@@ -130,6 +137,7 @@ def sweep(
         "seeds": seed_numbers(seeds, "--seeds"),
         "out": out,
         "overwrite": overwrite,
+        "labels": labels_table(labels),
     }
     values, where = overlay(config, flags)
     options = build(SweepOptions, values, where)
@@ -144,8 +152,8 @@ def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool
     from scotoma.presets import load_preset
 
     preset = load_preset(options.preset, options.changes, where)
-    categories = _categories(options)
-    preset.plan(options.hide, options.keep, options.seeds[0]).tasks(categories)
+    attributes = _attributes(options)
+    preset.plan(options.hide, options.keep, options.seeds[0]).tasks(attributes)
     wanted = Sweep(
         options.hide,
         options.keep,
@@ -153,7 +161,7 @@ def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool
         options.seeds,
         options.preset,
         options.categories or (),
-        options.changes,
+        options.changes | ({"labels": asked} if (asked := options.labels.table()) else {}),
     )
     places = Places(options.out, options.data)
     if dry_run:
@@ -162,7 +170,7 @@ def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool
         return None
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):
-        write_asked(options.out, _asked(options, config, categories, preset), _FREE)
+        write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
         require_same_settings(wanted.cells(), options.out)
         return _run(wanted, places, options, config)
 
@@ -188,27 +196,27 @@ def _run(
     return failures
 
 
-def _categories(options: SweepOptions) -> tuple[str, ...]:
-    """The categories that take part.
+def _attributes(options: SweepOptions) -> "Mapping[str, Attribute]":
+    """The attributes that are asked for, or the categories that take part.
 
     Raises:
         InputError: the images cannot be used, or lack one that was named.
     """
-    from scotoma.data.cache import category_names
-    from scotoma.data.table import require_categories
+    from scotoma.data.images import attributes_of
 
-    there = category_names(options.data)
-    return require_categories(options.categories or there, there, options.data)
+    asked = options.labels.labelling((*options.hide, *options.keep))
+    return attributes_of(options.data, asked, options.categories)
 
 
 def _asked(
-    options: SweepOptions, config: Path | None, categories: Sequence[str], preset: "Preset"
+    options: SweepOptions, config: Path | None, attributes: "Mapping[str, Attribute]", preset: "Preset"
 ) -> dict[str, Any]:
     settings = to_dict(preset)
     return {
         "command": options.command(config),
         "data": options.data,
-        "categories": list(categories),
+        "attributes": {name: list(each.values) for name, each in attributes.items()},
+        "labels": options.labels.table(),
         "hide": list(options.hide),
         "keep": list(options.keep),
         "alpha": list(options.alpha),

@@ -16,7 +16,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -36,7 +36,6 @@ VERSION = 3
 BLOCK = 1 << 24
 KEY = 32  # characters of a `pixel_key`
 ADVICE = "--skip-unreadable leaves them out and says so."
-MOST_SAID = 1 << 10  # bytes of an index for each image: key, row, reason
 NO_KEY = "-" * KEY  # stands for that of an image that could not be read
 DAY = 86_400.0
 ATTEMPTS = 5
@@ -150,27 +149,27 @@ def _open_entry(entry: Path, wanted: _Wanted) -> Decoded | None:
     """The entry, its pixels mapped into memory, or nothing where it is absent, stale or damaged."""
     try:
         with (entry / "index.json").open("rb") as file:
-            # A larger one is not ours: what is said of an image takes less.
-            index = parse_json(file.read(BLOCK + MOST_SAID * wanted.images))
-        unreadable = {int(row): str(reason) for row, reason in index["unreadable"].items()}
-        opened = Decoded(np.empty(0, np.uint8), index["keys"], index["left_out"], unreadable)
-        sound = index["checksum"] == _checksum(entry / "pixels.npy", opened)
+            # A larger one is not ours: a key and a row that is left out, with a reason, take less an image.
+            index = parse_json(file.read(BLOCK + 256 * wanted.images))
+        keys, left_out, unreadable = index["keys"], index["left_out"], index["unreadable"]
+        sound = index["checksum"] == _checksum(entry / "pixels.npy", keys, left_out, unreadable)
         if not sound or index["wanted"] != asdict(wanted):
             return None
         pixels = np.lib.format.open_memmap(entry / "pixels.npy", mode="r")
-        rows = sorted(set(range(wanted.images)).intersection(opened.left_out))
+        rows = sorted(set(range(wanted.images)).intersection(left_out))
+        reasons = {int(row): str(reason) for row, reason in unreadable.items()}
     # Whatever may be wrong with a cache, it is made anew; NumPy alone raises half a dozen kinds of errors.
     except Exception:
         return None
     shape = (wanted.images - len(rows), wanted.side, wanted.side, wanted.channels)
-    told = (pixels.shape, len(opened.keys), opened.left_out)
-    fits = told == (shape, KEY * wanted.images, rows) and pixels.dtype == np.uint8
-    return replace(opened, pixels=pixels) if fits and set(unreadable) <= set(rows) else None
+    fits = pixels.shape == shape and pixels.dtype == np.uint8
+    fits = fits and (len(keys), left_out) == (KEY * wanted.images, rows)
+    return Decoded(pixels, keys, left_out, reasons) if fits else None
 
 
-def _checksum(pixels: Path, opened: Decoded) -> int:
+def _checksum(pixels: Path, keys: str, left_out: list[int], unreadable: dict[str, str]) -> int:
     """CRC-32 over an entry, read block by block: it guards against damage, not against forgery."""
-    value = zlib.crc32(json.dumps([opened.keys, opened.left_out, sorted(opened.unreadable.items())]).encode())
+    value = zlib.crc32(json.dumps([keys, left_out, sorted(unreadable.items())]).encode())
     with pixels.open("rb") as file:
         while block := file.read(BLOCK):
             value = zlib.crc32(block, value)
@@ -211,16 +210,17 @@ def _build_entry(
                 for pixels, key in images:
                     out.write(pixels)
                     keys.append(key)
-        unreadable = {row: reasons[catalogue.files[row]] for row, key in enumerate(keys) if key == NO_KEY}
-        left_out = sorted({*conflicting_rows(keys, catalogue.labels), *unreadable})
+        bad = [row for row, key in enumerate(keys) if key == NO_KEY]
+        unreadable = {str(row): reasons[catalogue.files[row]] for row in bad}
+        left_out = sorted({*conflicting_rows(keys, catalogue.labels), *bad})
         _leave_out(temporary / "all.npy", left_out, temporary / "pixels.npy")
-        opened = Decoded(np.empty(0, np.uint8), "".join(keys), left_out, unreadable)
+        joined = "".join(keys)
         index = {
             "wanted": asdict(wanted),
-            "checksum": _checksum(temporary / "pixels.npy", opened),
+            "checksum": _checksum(temporary / "pixels.npy", joined, left_out, unreadable),
             "left_out": left_out,
             "unreadable": unreadable,
-            "keys": opened.keys,
+            "keys": joined,
         }
         (temporary / "index.json").write_text(json.dumps(index))
         _put_in_place(temporary, entry)

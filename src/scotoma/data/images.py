@@ -3,14 +3,14 @@
 Folders of categories, IDX files, the embedded set and tables of attributes all end in an `ImageTable`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.data.attribute_table import Attribute, AttributeTable, Reading
+from scotoma.data.attribute_table import AttributeTable, Reading
 from scotoma.data.cache import Decoded, decoded
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import fit_square, pixel_key, require_size
@@ -20,6 +20,7 @@ from scotoma.data.photos import in_threads
 from scotoma.data.splits import given_parts, parts_of_files
 from scotoma.data.table import (
     MISSING,
+    Attribute,
     ImageTable,
     Sides,
     by_category,
@@ -89,6 +90,23 @@ def open_images(
         table = _open_files(catalogue, opened, asked)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
     return _with_sides(table, asked, names, catalogue.table, progress)
+
+
+def attributes_of(
+    source: str | Path, labelling: Labelling, categories: Sequence[str] | None = None
+) -> Mapping[str, Attribute]:
+    """The attributes that an opened table would have, before any image is decoded and with labels of all.
+
+    Raises:
+        InputError: the source, a category or an attribute cannot be used.
+    """
+    catalogue = find_images(source, labelling.reading)
+    if catalogue.table is not None:
+        return {name: catalogue.table.attribute(name) for name in labelling.attributes}
+    _require_no_columns(catalogue, labelling)
+    there = catalogue.categories or read_arrays(catalogue)[2]
+    group = require_categories(categories or there, there, catalogue.source)
+    return by_category(group, np.empty(0, np.int64))
 
 
 def category_names(source: str | Path, reading: Reading | None = None) -> tuple[str, ...]:

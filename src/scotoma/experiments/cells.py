@@ -104,7 +104,8 @@ class AttackCell:
 
     def settings(self) -> dict[str, Any]:
         """The table of the TOML file that its command names."""
-        return {name: table for name, table in self.changes.items() if name == "verification" and table}
+        named = ("verification", "labels")
+        return {name: table for name, table in self.changes.items() if name in named and table}
 
     def command(self, places: Places) -> str:
         """The command that makes it."""

@@ -33,7 +33,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     """
     dense = {name: tensor.contiguous() for name, tensor in tensors.items()}
     plain = as_read(path, about)
-    text = json.dumps({**plain, CHECKSUM: _checksum(plain, dense)}, sort_keys=True)
+    # In the order in which it was said: what is read again is written in the same order.
+    text = json.dumps({**plain, CHECKSUM: _checksum(plain, dense)})
     write_bytes(path, save(dense, metadata={KEY: text}))
 
 
