@@ -1,16 +1,18 @@
 """The verb `check`: are these images fit to train on, and what is in them?"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, names, read_options
 from scotoma.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from scotoma.data.attributes import ColumnSummary
     from scotoma.data.survey import Survey
 
 _SHOWN = 10
@@ -22,45 +24,62 @@ class CheckOptions:
 
     data: str
     categories: tuple[str, ...] | None = None
+    attributes: tuple[str, ...] = ()
     seed: int = 0
+    labels: LabelsOptions = field(default_factory=LabelsOptions)
 
 
 def check(
     data: str | None = None,
     *,
     categories: Names = None,
+    attributes: Names = None,
     seed: int | None = None,
     config: Path | None = None,
+    labels: LabelsFlags | None = None,
 ) -> None:
-    """Look at every image before training: categories, counts, sizes, what is broken, what is there twice.
+    """Look at every image before training: categories or columns of a table, counts, sizes, what is broken,
+    what is there twice or nearly so.
 
     Also shows how the images would be divided: training (the encoder and its attackers learn from it),
     reserve (for attackers only), validation and test. The same image never falls on two sides.
     Ends with exit code 2 if there are files that training would stop at.
 
     Example: scotoma check photos
+    Example: scotoma check faces.csv --attributes "Male,age>=35" --group-by person
 
     Args:
-        data: a folder of images (one folder per category) or of IDX files, or the word fashion-mnist.
+        data: a folder of images (one folder per category) or of IDX files, a table of attributes (.csv,
+            .tsv), or the word fashion-mnist.
         categories: look at these categories only, with commas. Default: all.
+        attributes: of a table, count the images of these columns' classes in each part, with commas.
         seed: the seed that training will be given; it decides the division. Default: 0.
         config: a TOML file with these options (data, categories, seed); flags go over it.
     """
-    flags = {"data": data, "categories": names(categories, "--categories"), "seed": seed}
+    flags = {
+        "data": data,
+        "categories": names(categories, "--categories"),
+        "attributes": names(attributes, "--attributes"),
+        "seed": seed,
+        "labels": labels_table(labels),
+    }
     options = read_options(CheckOptions, config, flags)
     from rich.console import Console
 
     from scotoma.data.survey import survey
     from scotoma.runs.progress import watched
 
-    found = survey(options.data, options.seed, watched(), options.categories)
+    labelling = options.labels.labelling(options.attributes)
+    found = survey(options.data, options.seed, watched(), options.categories, labelling=labelling)
     console = Console()
     for line in _overview(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if found.columns:
+        console.print(_column_table(found))
     console.print(_category_table(found))
     for line in _remarks(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if found.unreadable:
+    if found.unreadable and not options.labels.skip_unreadable:
         raise InputError(
             f"{_counted(len(found.unreadable), 'file')} cannot be read, and training would stop there: "
             "repair or move away what is named above."
@@ -68,10 +87,42 @@ def check(
 
 
 def _overview(found: "Survey") -> Iterator[str]:
-    yield f"{found.source}: {_counted(found.images, 'image')} in {len(found.categories)} categories"
+    held = f"{len(found.columns)} columns" if found.columns else f"{len(found.categories)} categories"
+    yield f"{found.source}: {_counted(found.images, 'image')} in {held}"
     for side, spread in (("width", found.width), ("height", found.height)):
         yield f"{side}: {spread.smallest} to {spread.largest} pixels, median {spread.median:g}"
     yield f"gray: {100 * found.gray:.1f} % of the images"
+    yield from found.notes
+    yield from found.asked
+
+
+def _column_table(found: "Survey") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Columns, and how they are read")
+    for column in ("column", "read as", "images"):
+        table.add_column(column)
+    table.add_column("missing", justify="right")
+    for one in found.columns:
+        # Text, not str: a name may hold brackets, which are markup to rich.
+        row = (Text(one.name), Text(one.kind), Text(_of_column(one)))
+        table.add_row(*row, f"{one.missing:,}" if one.missing else "")
+    return table
+
+
+def _of_column(column: "ColumnSummary") -> str:
+    """How many images are of each class, or the range of numbers, or why there are no classes."""
+    if column.problem:
+        return column.problem
+    if column.kind == "number":
+        return f"{column.low:g} to {column.high:g}, {column.different:,} different; a threshold makes classes"
+    if column.kind == "binary" and len(column.counts) == 2:
+        (_, no), (_, yes) = column.counts
+        return f"{yes:,} yes, {no:,} no"
+    counts = [f"{name}: {count:,}" for name, count in column.counts[:_SHOWN]]
+    more = [f"and {len(column.counts) - _SHOWN:,} more"] if len(column.counts) > _SHOWN else []
+    return ", ".join([*counts, *more]) or f"{column.different:,} different texts"
 
 
 def _category_table(found: "Survey") -> "Table":
@@ -79,7 +130,7 @@ def _category_table(found: "Survey") -> "Table":
     from rich.text import Text
 
     table = Table(title=f"Images used, and how seed {found.seed} divides them")
-    table.add_column("category")
+    table.add_column("" if found.columns else "category")
     for column in ("images", "training", "reserve", "validation", "test", "unreadable"):
         table.add_column(column, justify="right")
     for one in found.categories:
@@ -101,6 +152,15 @@ def _remarks(found: "Survey") -> Iterator[str]:
         "group",
         [" = ".join(group) for group in found.conflicts],
     )
+    yield from _listed(
+        "of nearly equal images on several sides (--group-near-duplicates keeps them together)",
+        "group",
+        [" = ".join(group) for group in found.parted],
+    )
+    if found.near is None:
+        yield "Nearly equal images were not looked for: most images have less than 64 pixels on a side."
+    elif len(found.near) > len(found.parted):
+        yield f"{_counted(len(found.near) - len(found.parted), 'group')} of nearly equal images on one side."
     yield from _listed("without images in it (no category)", "folder", found.without_images)
     yield from _listed(
         "of files that are no images (not used)",

@@ -29,6 +29,8 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
         yield f"          left out, as equal images stand in several categories: {len(table.left_out):,}"
     if table.skipped:
         yield f"          left out, as they cannot be read: {len(table.skipped):,}"
+    for note in table.notes:
+        yield f"          {note}"
     if kept_together := _kept_together(table):
         yield f"          never on two sides: {kept_together}"
     for title, names in (("hide", plan.hide), ("keep", plan.keep)):

@@ -3,7 +3,7 @@
 Folders of categories, IDX files, the embedded set and tables of attributes all end in an `ImageTable`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def open_images(
         opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
         table = _open_files(catalogue, opened, asked)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
-    return _with_sides(table, asked, names, catalogue.table, progress)
+    return with_sides(table, asked, names, catalogue.table, lambda: near_duplicates(table.pixels, progress))
 
 
 def attributes_of(
@@ -214,7 +214,10 @@ def _open_files(catalogue: Catalogue, opened: Decoded, asked: Labelling) -> Imag
         attributes = by_category(catalogue.categories, labels)
     else:
         attributes = {name: _answers(catalogue.table, name, used, keys) for name in asked.attributes}
-    return ImageTable(opened.pixels, keys, attributes, catalogue.source, left_out, skipped=skipped)
+    notes = catalogue.table.notes if catalogue.table else ()
+    return ImageTable(
+        opened.pixels, keys, attributes, catalogue.source, left_out, skipped=skipped, notes=notes
+    )
 
 
 def _answers(
@@ -232,14 +235,25 @@ def _answers(
     return replace(found, labels=labels, about=about)
 
 
-def _with_sides(
+def with_sides(
     table: ImageTable,
     asked: Labelling,
     names: Sequence[str] | None,
     attributes: AttributeTable | None,
-    progress: Progress | None,
+    near: Callable[[], npt.NDArray[np.int64]],
 ) -> ImageTable:
-    """The table with units, groups and parts, as far as they are asked for."""
+    """The table with units and parts, as far as they are asked for.
+
+    Args:
+        table: the images.
+        asked: what is asked for.
+        names: the files of the images, None where they come from no files.
+        attributes: the table that names them, if there is one.
+        near: finds pairs (pairs, 2) of images that are nearly the same.
+
+    Raises:
+        InputError: no such column, parts that overlap.
+    """
     sides = replace(asked.sides, files=asked.split_files is not None)
     if sides == Sides():
         return table
@@ -252,7 +266,7 @@ def _with_sides(
         return [values[file] for file in names]
 
     groups = column(sides.group_by) if sides.group_by else None
-    pairs = near_duplicates(table.pixels, progress) if sides.near_duplicates else None
+    pairs = near() if sides.near_duplicates else None
     of_unit = units(table.keys, groups, pairs)
     parts = None
     if sides.column:

@@ -10,6 +10,9 @@ How the numbers below were chosen is in experiments/near_duplicates.py. They are
 pictures of one kind of thing, as those of Fashion-MNIST, thousands of pairs are alike and none is the same.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import imagehash
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +53,29 @@ def near_duplicates(pixels: Pixels, progress: Progress | None = None) -> Rows:
     """
     links = near_links(perceptual_hashes(pixels, progress), CANDIDATES)
     return links[likeness(pixels, links) >= LIKENESS]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is kept of an image to find those that are nearly the same, when not all can be held at once: its
+    hash, and a small picture, float32 (16, 16).
+    """
+
+    hash: int
+    small: npt.NDArray[np.float32]
+
+
+def look(image: Pixels) -> Look:
+    """A look at one image: uint8 (side, side, channels)."""
+    return Look(_hash(image), _small(image).astype(np.float32))
+
+
+def near_duplicates_of(looks: Sequence[Look]) -> Rows:
+    """As `near_duplicates`, of images that were looked at: int64 (pairs, 2)."""
+    links = near_links(np.array([each.hash for each in looks], np.uint64), CANDIDATES)
+    rows, which = np.unique(links, return_inverse=True)
+    small = np.array([looks[row].small for row in rows]).reshape(len(rows), SMALL * SMALL)
+    return links[_correlation(small, which.reshape(-1, 2)) >= LIKENESS]
 
 
 def perceptual_hashes(pixels: Pixels, progress: Progress | None = None) -> Hashes:
@@ -115,9 +141,14 @@ def likeness(pixels: Pixels, pairs: Rows) -> npt.NDArray[np.float64]:
     """
     rows, which = np.unique(pairs, return_inverse=True)
     small = np.array([_small(pixels[row]) for row in rows]).reshape(len(rows), SMALL * SMALL)
-    small -= small.mean(axis=1, keepdims=True)
+    return _correlation(small, which.reshape(-1, 2))
+
+
+def _correlation(small: npt.NDArray[np.floating], pairs: Rows) -> npt.NDArray[np.float64]:
+    """Of the rows of `small` (images, pixels) that each pair names, (pairs,)."""
+    small = small - small.mean(axis=1, keepdims=True)
     small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
-    left, right = which.reshape(-1, 2).T
+    left, right = pairs.T
     found = np.empty(len(pairs))
     for start in range(0, len(pairs), BLOCK):
         block = slice(start, start + BLOCK)

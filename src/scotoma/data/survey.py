@@ -5,21 +5,29 @@ stop at images that cannot be read.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from scotoma.data.attributes import ColumnSummary
 from scotoma.data.catalogue import Catalogue, find_images
-from scotoma.data.decoding import UnreadableImage, decode_image, pixel_key
-from scotoma.data.images import read_arrays
+from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
+from scotoma.data.images import Labelling, read_arrays, with_sides
+from scotoma.data.near_duplicates import Look, look, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
-from scotoma.data.splits import PARTS, Fractions, split
-from scotoma.data.table import ImageTable, by_category
+from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
+from scotoma.data.table import Attribute, ImageTable, by_category
 from scotoma.runs.progress import Progress
 
+# Sides of the square in which images are looked at for near duplicates, and the smallest that are.
+LOOKED_AT = 64
+
+Groups = tuple[tuple[str, ...], ...]
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -53,6 +61,10 @@ class Survey:
     unreadable: files that must be repaired or moved away before the source can be opened.
     duplicates: groups of images with the same pixels in one category (all used, always on the same side).
     conflicts: groups of images with the same pixels in different categories (none used).
+    near: groups of images that are nearly the same (all used), and `parted` those of them that the division
+    puts on several sides; None where that was not looked for, as images are too small.
+    columns: what is in each column of a table. notes: how the table was read. asked: attributes that were
+    asked for, with how they were read.
     without_images: folders that hold none. ignored: other files, counted by extension.
     digest: as `ImageTable.digest` gives it; empty while there are unreadable files.
     """
@@ -65,11 +77,16 @@ class Survey:
     height: Spread
     gray: float
     unreadable: tuple[Unreadable, ...]
-    duplicates: tuple[tuple[str, ...], ...]
-    conflicts: tuple[tuple[str, ...], ...]
+    duplicates: Groups
+    conflicts: Groups
+    near: Groups | None
+    parted: Groups
     without_images: tuple[str, ...]
     ignored: tuple[tuple[str, int], ...]
     digest: str
+    columns: tuple[ColumnSummary, ...] = ()
+    notes: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     def empty_parts(self) -> list[tuple[str, str]]:
         """Every (category, part) without images, reserve aside: the category cannot be hidden or kept."""
@@ -79,7 +96,9 @@ class Survey:
 
 @dataclass(frozen=True)
 class _Image:
-    """What the survey keeps of one image; `key` is empty where it cannot be read."""
+    """What the survey keeps of one image; `key` is empty where it cannot be read, and there is no `look`
+    where the image is too small for one.
+    """
 
     name: str
     label: int
@@ -88,6 +107,7 @@ class _Image:
     width: int = 0
     gray: bool = False
     reason: str = ""
+    look: Look | None = None
 
 
 def survey(
@@ -96,41 +116,53 @@ def survey(
     progress: Progress | None = None,
     categories: Sequence[str] | None = None,
     fractions: Fractions | None = None,
+    labelling: Labelling | None = None,
 ) -> Survey:
     """Look at every image of a source, or of some of its categories.
 
+    Args:
+        source: as `open_images` takes it.
+        seed: of the division.
+        progress: is shown images.
+        categories: those that take part; default: all.
+        fractions: of the division; default: `Fractions()`.
+        labelling: how a table is read, what is asked of it, and what stays on one side.
+
     Raises:
-        InputError: what `find_images` raises; a category that is not there. Unreadable files are no error
-            here.
+        InputError: what `find_images` raises; a category, column or attribute that is not there, parts that
+            overlap. Unreadable files are no error here.
     """
-    catalogue = find_images(source)
-    if catalogue.kind == "folders":
+    asked = labelling or Labelling()
+    catalogue = find_images(source, asked.reading)
+    if catalogue.kind in ("embedded", "idx"):
+        pixels, labels, names = read_arrays(catalogue, categories)
+        height, width = pixels.shape[1:]
+        images = [
+            _Image(f"image {row}", label, pixel_key(pixels[row, :, :, None]), height, width, gray=True)
+            for row, label in enumerate(labels.tolist())
+        ]
+    else:
         catalogue = catalogue if categories is None else catalogue.restricted_to(categories)
-        return _sum_up(catalogue, seed, fractions, _look_at_files(catalogue, progress), catalogue.categories)
-    pixels, labels, names = read_arrays(catalogue, categories)
-    height, width = pixels.shape[1:]
-    images = [
-        _Image(f"image {row}", label, pixel_key(pixels[row, :, :, None]), height, width, gray=True)
-        for row, label in enumerate(labels.tolist())
-    ]
-    return _sum_up(catalogue, seed, fractions, images, names)
+        images, names = _look_at_files(catalogue, progress), catalogue.categories
+    return _sum_up(catalogue, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
 
 
 def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Image]:
     assert catalogue.root is not None
     root, labels = catalogue.root, catalogue.labels.tolist()
 
-    def look(row: int) -> _Image:
+    def look_at(row: int) -> _Image:
         name, label = catalogue.files[row], labels[row]
         try:
             pixels = decode_image(root / name)
         except UnreadableImage as error:
             return _Image(name, label, reason=str(error))
         height, width = pixels.shape[:2]
-        return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels))
+        seen = look(fit_square(pixels, LOOKED_AT, 3)) if min(height, width) >= LOOKED_AT else None
+        return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels), look=seen)
 
     lists = in_threads(
-        lambda rows: [look(row) for row in rows], len(catalogue.files), "looking at images", progress
+        lambda rows: [look_at(row) for row in rows], len(catalogue.files), "looking at images", progress
     )
     return [image for images in lists for image in images]
 
@@ -141,7 +173,7 @@ def is_gray(pixels: Pixels) -> bool:
 
 
 def _sum_up(
-    catalogue: Catalogue, seed: int, fractions: Fractions | None, images: list[_Image], names: tuple[str, ...]
+    catalogue: Catalogue, recipe: SplitRecipe, asked: Labelling, images: list[_Image], names: tuple[str, ...]
 ) -> Survey:
     readable = [image for image in images if image.key]
     unreadable = tuple(Unreadable(image.name, image.reason) for image in images if not image.key)
@@ -149,52 +181,118 @@ def _sum_up(
     for image in readable:
         groups.setdefault(image.key, []).append(image)
     mixed = {key for key, group in groups.items() if len({image.label for image in group}) > 1}
-    used = [image for image in readable if image.key not in mixed]
-    lost = np.bincount([image.label for image in images if not image.key], minlength=len(names))
+    used = np.array([bool(image.key) and image.key not in mixed for image in images], bool)
+    taken = [image for image, is_used in zip(images, used, strict=True) if is_used]
+    pairs = _near(taken)
+    table = with_sides(
+        _table(catalogue, asked, images, used, names),
+        asked,
+        [image.name for image in taken],
+        catalogue.table,
+        lambda: np.empty((0, 2), np.int64) if pairs is None else pairs,
+    )
+    part = _parts(table, recipe)
+    near = None if pairs is None else _components(pairs, len(taken))
+    parted = [rows for rows in near or () if len(set(part[rows].tolist())) > 1]
     return Survey(
         source=catalogue.source,
-        seed=seed,
+        seed=recipe.seed,
         images=len(readable),
-        categories=_count(used, names, lost.tolist(), seed, fractions),
+        categories=_count(table, part, images, names),
         width=_spread([image.width for image in readable]),
         height=_spread([image.height for image in readable]),
         gray=sum(image.gray for image in readable) / max(1, len(readable)),
         unreadable=unreadable,
         duplicates=_names(group for key, group in groups.items() if len(group) > 1 and key not in mixed),
         conflicts=_names(groups[key] for key in groups if key in mixed),
+        near=None if near is None else _names([taken[row] for row in rows] for rows in near),
+        parted=_names([taken[row] for row in rows] for rows in parted),
         without_images=catalogue.without_images,
         ignored=catalogue.ignored,
-        digest="" if unreadable else _digest(used, names, catalogue.source),
+        digest="" if unreadable else table.digest(),
+        columns=tuple(catalogue.table.describe()) if catalogue.table else (),
+        notes=catalogue.table.notes if catalogue.table else (),
+        asked=tuple(f"{name}: {each.about}" for name, each in table.attributes.items() if each.about),
     )
+
+
+def _table(
+    catalogue: Catalogue,
+    asked: Labelling,
+    images: list[_Image],
+    used: npt.NDArray[np.bool_],
+    names: tuple[str, ...],
+) -> ImageTable:
+    """What training would open, but for the pixels."""
+    keys = np.array([image.key for image, is_used in zip(images, used, strict=True) if is_used], "<U32")
+    if catalogue.table is None:
+        attributes = by_category(names, np.array([image.label for image in images], np.int64)[used])
+    else:
+        attributes = {name: _some(catalogue.table.attribute(name), used) for name in asked.attributes}
+    return ImageTable(np.empty((len(keys), 0, 0, 0), np.uint8), keys, attributes, catalogue.source)
+
+
+def _some(attribute: Attribute, used: npt.NDArray[np.bool_]) -> Attribute:
+    return replace(attribute, labels=attribute.labels[used])
+
+
+def _near(images: list[_Image]) -> npt.NDArray[np.int64] | None:
+    """Pairs of images that are nearly the same, or None where most are too small to say so."""
+    looked = [row for row, image in enumerate(images) if image.look is not None]
+    if 2 * len(looked) <= len(images):
+        return None
+    looks = [image.look for image in images if image.look is not None]
+    found = near_duplicates_of(looks)
+    # Equal ones are told of as such.
+    differ = [images[looked[a]].key != images[looked[b]].key for a, b in found]
+    pairs: npt.NDArray[np.int64] = np.array(looked, np.int64)[found[np.array(differ, bool)]]
+    return pairs
+
+
+def _components(pairs: npt.NDArray[np.int64], images: int) -> list[list[int]]:
+    """Rows of the images that pairs connect."""
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (images, images))
+    numbers = connected_components(links, directed=False)[1]
+    groups: dict[int, list[int]] = {}
+    for row in np.unique(pairs).tolist():
+        groups.setdefault(int(numbers[row]), []).append(row)
+    return list(groups.values())
+
+
+def _parts(table: ImageTable, recipe: SplitRecipe) -> npt.NDArray[np.int64]:
+    """The number of each image's part."""
+    part = np.empty(len(table), np.int64)
+    for number, rows in enumerate(vars(divide(table, recipe)).values()):
+        part[rows] = number
+    return part
 
 
 def _count(
-    used: list[_Image], names: tuple[str, ...], lost: list[int], seed: int, fractions: Fractions | None
+    table: ImageTable, part: npt.NDArray[np.int64], images: list[_Image], names: tuple[str, ...]
 ) -> tuple[CategorySurvey, ...]:
-    labels = np.array([image.label for image in used], np.int64)
-    parts = split([image.key for image in used], seed, fractions)
-    counts = {
-        part: np.bincount(labels[getattr(parts, part)], minlength=len(names)).tolist() for part in PARTS
-    }
+    """A line for each category; of a table one for all images and one for each class that was asked for."""
+    everything = np.ones(len(table), bool)
+    lost = [image.label for image in images if not image.key]
+    if names:
+        wanted = [(name, table.labels == number, lost.count(number)) for number, name in enumerate(names)]
+    else:
+        wanted = [("all images", everything, len(lost))]
+        for name, attribute in table.attributes.items():
+            for number, value in enumerate(attribute.values):
+                shown = value if name in value else f"{name}: {value}"
+                wanted.append((shown, attribute.labels == number, 0))
     return tuple(
         CategorySurvey(
             name,
-            images=sum(counts[part][number] for part in PARTS),
-            unreadable=lost[number],
-            **{part: counts[part][number] for part in PARTS},
+            images=int(those.sum()),
+            unreadable=unreadable,
+            **{each: int((part[those] == number).sum()) for number, each in enumerate(PARTS)},
         )
-        for number, name in enumerate(names)
+        for name, those, unreadable in wanted
     )
 
 
-def _digest(used: list[_Image], names: tuple[str, ...], source: str) -> str:
-    labels = np.array([image.label for image in used], np.int64)
-    keys = np.array([image.key for image in used], "<U32")
-    pixels = np.empty((len(used), 0, 0, 0), np.uint8)
-    return ImageTable(pixels, keys, by_category(names, labels), source).digest()
-
-
-def _names(groups: Iterable[list[_Image]]) -> tuple[tuple[str, ...], ...]:
+def _names(groups: Iterable[list[_Image]]) -> Groups:
     return tuple(sorted(tuple(image.name for image in group) for group in groups))
 
 

@@ -63,6 +63,7 @@ class ImageTable:
     parts: int64 (images,), the part of the split that the user gave each image; None: none was given.
     sides: what units and parts were made from.
     skipped: files that could not be read and were left out, as the user had asked.
+    notes: what a reader should know of how a table of attributes was read.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -74,6 +75,7 @@ class ImageTable:
     parts: npt.NDArray[np.int64] | None = None
     sides: Sides = field(default_factory=Sides)
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -140,6 +140,7 @@ def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> 
             "categories": list(table.categories),
             "attributes": {name: each.about for name, each in table.attributes.items() if name != CATEGORY},
             "skipped": list(table.skipped),
+            "notes": list(table.notes),
             "digest": digest,
             "same_as_training": digest == encoder.card.data_digest,
             "sides": to_dict(table.sides),
