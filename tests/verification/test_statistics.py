@@ -11,7 +11,13 @@ from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.verification import statistics
 from scotoma.verification.floors import Known, joint_label, label_only_floor
-from scotoma.verification.statistics import Interval, auc, balanced_accuracy_interval, bits, clopper_pearson, grouped_interval
+from scotoma.verification.statistics import (
+    Interval,
+    auc,
+    balanced_accuracy_interval,
+    bits,
+    clopper_pearson,
+    grouped_interval,
 )
 
 TEN = tuple("abcdefghij")

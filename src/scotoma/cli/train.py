@@ -47,13 +47,14 @@ class TrainOptions:
     seed: int = 0
     anonymous: bool = False
     overwrite: bool = False
-    set: tuple[str, ...] = ()  # what --set and --alpha have put into the tables, for the record
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     encoder: Mapping[str, Any] = field(default_factory=dict)
     images: Mapping[str, Any] = field(default_factory=dict)
     classifier: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
+    # What --set and --alpha have put into the tables, for the record: no key of a file.
+    sets: tuple[str, ...] = field(default=(), init=False)
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class TrainOptions:
             "seed": self.seed,
             "anonymous": self.anonymous,
             **self.labels.flags(),
-            "set": list(self.set),
+            "set": list(self.sets),
             "config": config,
             "out": self.out,
         }
@@ -138,10 +139,10 @@ def train(
         "anonymous": anonymous,
         "overwrite": overwrite,
         "labels": labels_table(labels),
-        "set": sets or None,
     }
     values, where = overlay(config, flags | assigned(sets))
     options = build(TrainOptions, values, where)
+    object.__setattr__(options, "sets", tuple(sets))
     if dry_run:
         show_training(options, where)
         return
