@@ -37,6 +37,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The folder after every block was run."""
     done = Ran(tmp_path_factory.mktemp("readme"))
     write_photos(done.folder / "photos")
+    write_faces(done.folder)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(done.folder)
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -46,6 +47,17 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         for language, text in BLOCKS:
             run_block(language, text, done)
     return done
+
+
+def write_faces(folder: Path) -> None:
+    """A table with what the README names of each photograph."""
+    random = np.random.default_rng(1)
+    rows = ["file,Male,hair,age,person"]
+    for file in sorted((folder / "photos").rglob("*.png")):
+        hair, age = random.choice(["black", "blond", "brown"]), random.integers(18, 60)
+        # Persons are few: enough of them fall on each side.
+        rows.append(f"{file.relative_to(folder)},{random.integers(2)},{hair},{age},{random.integers(60)}")
+    (folder / "faces.csv").write_text("\n".join(rows) + "\n")
 
 
 def run_block(language: str, text: str, done: Ran) -> None:
@@ -83,8 +95,12 @@ def test_every_step_of_the_job_is_shown_and_runs(ran: Ran) -> None:
         "scotoma encode",
         "scotoma train",
         "scotoma info",
+        "scotoma check",
+        "scotoma train",
+        "scotoma verify",
     ]
-    assert [language for language, _ in BLOCKS] == ["sh", "sh", "toml", "sh", "python", "python", "text"]
+    languages = ["sh", "sh", "toml", "sh", "sh", "python", "python", "text"]
+    assert [language for language, _ in BLOCKS] == languages
 
 
 def test_the_five_verbs_leave_what_is_promised(ran: Ran) -> None:

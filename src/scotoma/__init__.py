@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from scotoma.errors import InputError, ScotomaError
 
 if TYPE_CHECKING:
+    from scotoma.data.attribute_table import Reading
+    from scotoma.data.images import Labelling
     from scotoma.data.splits import Split
-    from scotoma.data.table import ImageTable
+    from scotoma.data.table import ImageTable, Sides
     from scotoma.encoder_file import FrozenEncoder, load_encoder
     from scotoma.presets import Preset, load_preset
     from scotoma.runs.progress import Progress
@@ -39,6 +41,9 @@ __all__ = [
     "divide",
     "Preset",
     "ImageTable",
+    "Labelling",
+    "Reading",
+    "Sides",
     "TrainingPlan",
     "FrozenEncoder",
     "Results",
@@ -52,6 +57,9 @@ _HOMES = {
     "load_encoder": "scotoma.encoder_file",
     "Preset": "scotoma.presets",
     "ImageTable": "scotoma.data.table",
+    "Labelling": "scotoma.data.images",
+    "Reading": "scotoma.data.attribute_table",
+    "Sides": "scotoma.data.table",
     "TrainingPlan": "scotoma.training.plan",
     "FrozenEncoder": "scotoma.encoder_file",
     "Results": "scotoma.runs.results",
@@ -63,14 +71,18 @@ def open_images(
     preset: "Preset | FrozenEncoder",
     *,
     categories: Sequence[str] | None = None,
+    labelling: "Labelling | None" = None,
     progress: "Progress | None" = None,
 ) -> "ImageTable":
     """Open images with their labels, in the size that a preset or an encoder takes.
 
     Args:
-        source: a folder with one folder of images per category, a folder of IDX files, or "fashion-mnist".
+        source: a folder with one folder of images per category, a folder of IDX files, a table of attributes
+            (.csv, .tsv), or "fashion-mnist".
         preset: a preset to train with, or an encoder to encode or verify with.
         categories: those that take part; None for all.
+        labelling: which attributes of a table are asked for, how it is read, and what stays on one side of a
+            split: `Labelling(attributes=("Male", "age>=35"), sides=Sides(group_by="person"))`.
         progress: is shown the decoding.
 
     Raises:
@@ -80,7 +92,14 @@ def open_images(
     from scotoma.presets import Preset
 
     stored = preset.preprocessing if isinstance(preset, Preset) else preset.card.preprocessing
-    return open_table(source, stored.stored_side, stored.channels, categories=categories, progress=progress)
+    return open_table(
+        source,
+        stored.stored_side,
+        stored.channels,
+        categories=categories,
+        progress=progress,
+        labelling=labelling,
+    )
 
 
 def train(
