@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_commands_name_everything(tmp_path: Path, tiny_scale: str) -> None:
 
 
 def test_tables_are_written_as_toml_reads_them(tmp_path: Path) -> None:
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "labels": {
             "columns": {
                 "hair": "classes",

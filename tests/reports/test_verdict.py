@@ -170,7 +170,7 @@ def test_of_four_classes_25_is_guessing() -> None:
         "of cases (95 % interval 63.6 to 68.3; 25 % is guessing, 40.0 % is what knowing only the kept label "
         f"gives), against 86.9 % on the original images. {KEPT}"
     )
-    below = {"test_accuracy": 0.27, "test_low": 0.24, "test_high": 0.3, "floor": 0.25}
+    below: dict[str, Any] = {"test_accuracy": 0.27, "test_low": 0.24, "test_high": 0.3, "floor": 0.25}
     assert verdict(of_four(results(), **below)) == (
         "No leak of `shirt` was found: a fresh attacker finds out which of 4 classes an encoded image shows "
         "in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the original "
@@ -180,12 +180,12 @@ def test_of_four_classes_25_is_guessing() -> None:
 
 def test_a_kept_attribute_of_four_classes_is_held_against_its_own_guessing() -> None:
     """40 % would be worse than guessing between two."""
-    some = {"test_accuracy": 0.4, "test_low": 0.35, "test_high": 0.45}
+    some: dict[str, Any] = {"test_accuracy": 0.4, "test_low": 0.35, "test_high": 0.45}
     assert verdict(of_four(results(), "bag", **some)).endswith(
         " `bag` can still be recognised, but less well than before: in 40.0 % of cases, against 98.9 % on "
         "originals."
     )
-    none = {"test_accuracy": 0.26, "test_low": 0.22, "test_high": 0.3}
+    none: dict[str, Any] = {"test_accuracy": 0.26, "test_low": 0.22, "test_high": 0.3}
     assert verdict(of_four(results(), "bag", **none)).endswith(
         " `bag` can no longer be recognised: a fresh classifier is right in 26.0 % of cases (95 % interval "
         "22.0 to 30.0; 25 % is guessing), against 98.9 % on originals."

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_a_loss_that_is_not_finite_is_an_error(poison: Callable[[], Codes], iter
 
 
 @pytest.mark.parametrize("schedule", ["literal", "averaged"])
-def test_images_without_a_label_count_nowhere(schedule: str) -> None:
+def test_images_without_a_label_count_nowhere(schedule: Literal["literal", "averaged"]) -> None:
     """The attack is the one on codes from which they were taken away, whatever they show."""
     settings = replace(SETTINGS, schedule=schedule, evaluate_every=40)
     whole = codes()
