@@ -144,9 +144,12 @@ class Campaign:
                 begun = self.wait(process, lambda: job.begun(folder))
                 moment = share * self.seconds[job.name]
                 ended = self.wait(process, lambda: time.monotonic() >= begun + moment)  # noqa: B023
-                if process.poll() is None or attempt == ATTEMPTS - 1:
-                    yield Caught(folder, process, moment, process.poll() is None)
+                in_time = process.poll() is None and not job.over(folder)
+                if in_time or attempt == ATTEMPTS - 1:
+                    yield Caught(folder, process, moment, in_time)
                     return
+                process.kill()
+                process.wait()
                 self.seconds[job.name] = min(ended - begun, 0.9 * self.seconds[job.name])
 
     def resumed(self, job: Job, folder: Path) -> tuple[str, str]:
@@ -234,6 +237,8 @@ def interrupt_twice(campaign: Campaign, count: int) -> None:
             # The second may end an interpreter that has said everything and is ending already.
             codes = (130, -signal.SIGINT)
             wrong = campaign.complaint(run.process, codes, "Stopped") if run.in_time else ""
+            if job.over(run.folder):
+                wrong = ""  # it was faster than the signal
             ended, detail = campaign.resumed(job, run.folder)
             campaign.add(_trial("Ctrl-C twice", job, ended, detail, wrong, run.moment, run.in_time))
 

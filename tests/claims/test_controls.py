@@ -18,10 +18,11 @@ from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.results import Cell
 from scotoma.verification.attackers import ON_CODES, build_network
 from scotoma.verification.codes import Codes, StoredViews
+from scotoma.verification.floors import Known, label_only_floor
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome, attack
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import Interval, Known, balanced_accuracy_interval, label_only_floor
+from scotoma.verification.statistics import Interval, balanced_accuracy_interval
 from scotoma.verification.suite import Suite, subjects_of
 
 GROUP = ("bag", "coat", "dress", "sandal", "shirt")

@@ -16,10 +16,10 @@ from scotoma.networks.baselines import Identity
 from scotoma.runs.results import Point, State
 from scotoma.verification.attackers import ON_IMAGES
 from scotoma.verification.cells import CellFolder
+from scotoma.verification.floors import Known, label_only_floor
 from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import Known, label_only_floor
 from tests.examples import (
     CATEGORIES,
     ENCODER,

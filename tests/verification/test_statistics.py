@@ -10,16 +10,14 @@ from scipy.stats import binomtest
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.verification import statistics
+from scotoma.verification.floors import Known, joint_label, label_only_floor
 from scotoma.verification.statistics import (
     Interval,
-    Known,
     auc,
     balanced_accuracy_interval,
     bits,
     clopper_pearson,
     grouped_interval,
-    joint_label,
-    label_only_floor,
 )
 
 TEN = tuple("abcdefghij")

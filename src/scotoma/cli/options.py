@@ -1,6 +1,9 @@
 """How do a TOML file and flags become one verb's options? The file first, flags over it."""
 
-from collections.abc import Iterator, Mapping
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +18,7 @@ T = TypeVar("T")
 # Flags are None when they are not given, so that the TOML file below them is seen.
 Switch = Annotated[bool | None, Parameter(negative="")]
 Names = Annotated[str | None, Parameter(metavar="A,B")]
+Settings = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE", negative="")]
 
 
 def overlay(config: Path | None, flags: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -78,6 +82,51 @@ def seed_numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{flag} {text!r} names a seed twice.")
     return numbers
+
+
+def seconds(text: str, flag: str) -> float:
+    """A duration such as 90s, 30m or 8h, in seconds.
+
+    Raises:
+        InputError: it is none, or not above 0.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    number, unit = text.strip()[:-1], text.strip()[-1:].lower()
+    try:
+        found = float(number) * units[unit]
+    except (ValueError, KeyError):
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise InputError(f"{flag} {text!r} is no duration: write a number with s, m, h or d, as in 30m.")
+    return found
+
+
+def assigned(texts: Sequence[str]) -> dict[str, Any]:
+    """The tables of --set: "training.batch=32" is what a TOML file says so, with or without quotes.
+
+    Raises:
+        InputError: tells every text that is no assignment.
+    """
+    tables: dict[str, Any] = {}
+    wrong = []
+    for text in texts:
+        key, sign, value = text.partition("=")
+        quoted = f"{key}={json.dumps(value.strip())}"
+        found = (_parsed(text) or _parsed(quoted)) if sign and value.strip() else None
+        if found:
+            tables = merge(tables, found)
+        else:
+            wrong.append(repr(text))
+    if wrong:
+        raise InputError(f"--set {', '.join(wrong)}: write KEY=VALUE, as in --set training.batch=32.")
+    return tables
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 @contextmanager

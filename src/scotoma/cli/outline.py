@@ -48,6 +48,18 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
     )
 
 
+def floors(table: "ImageTable", plan: "TrainingPlan") -> Iterator[str]:
+    """A line with what the kept labels alone tell of each hidden task."""
+    from scotoma.data.splits import divide
+    from scotoma.data.tasks import attack_tasks
+    from scotoma.verification.floors import floor
+
+    parts = divide(table, plan.split)
+    for task in attack_tasks(plan.hide, table.attributes):
+        found, chance = 100 * floor(task, plan.keep, table, parts), 100 / task.classes
+        yield f"floor     {task}: {found:.1f} % with the kept labels alone, {chance:.1f} % by guessing"
+
+
 def _kept_together(table: "ImageTable") -> str:
     sides = table.sides
     said = [f"images of one {sides.group_by}"] if sides.group_by else []

@@ -1,13 +1,17 @@
 """The verb `train`: how is an encoder made that hides what was named?"""
 
+import resource
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from scotoma.cli.asked import write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Switch, names, overlay
+from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, seconds
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
@@ -49,6 +53,8 @@ class TrainOptions:
     classifier: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
+    # What --set and --alpha have put into the tables, for the record: no key of a file.
+    sets: tuple[str, ...] = field(default=(), init=False)
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -65,6 +71,7 @@ class TrainOptions:
             "seed": self.seed,
             "anonymous": self.anonymous,
             **self.labels.flags(),
+            "set": list(self.sets),
             "config": config,
             "out": self.out,
         }
@@ -79,10 +86,14 @@ def train(
     categories: Names = None,
     preset: str | None = None,
     seed: int | None = None,
+    alpha: float | None = None,
+    settings: Settings = None,
     out: Path | None = None,
     anonymous: Switch = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    time_limit: str | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     labels: LabelsFlags | None = None,
 ) -> None:
     """Train an encoder that hides some categories or attributes and keeps others recognisable.
@@ -106,11 +117,17 @@ def train(
         preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (days on a GPU).
             Default: small.
         seed: where random choices come from: the same number gives the same encoder. Default: 0.
+        alpha: the weight of what is kept against what is hidden. Default: the preset's.
+        settings: any setting of the preset, as in --set training.batch=32; may be given several times.
         out: the folder to write.
         anonymous: leave the names of what is hidden and kept out of the encoder file.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the preset; flags go over it.
+        time_limit: stop at a checkpoint after this long, as in 90s, 30m or 8h; the same command goes on.
+        dry_run: train nothing; print tasks, counts, floors, networks, memory and time.
     """
+    sets = [*(settings or ()), *([] if alpha is None else [f"training.alpha={alpha}"])]
+    limit = None if time_limit is None else seconds(time_limit, "--time-limit")
     flags = {
         "data": data,
         "hide": names(hide, "--hide"),
@@ -123,43 +140,41 @@ def train(
         "overwrite": overwrite,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags)
+    values, where = overlay(config, flags | assigned(sets))
     options = build(TrainOptions, values, where)
-    encoder = run_training(options, where, config)
+    object.__setattr__(options, "sets", tuple(sets))
+    if dry_run:
+        show_training(options, where)
+        return
+    encoder = run_training(options, where, config, limit)
     attack = {"data": options.data, **options.labels.flags(), "out": f"{options.out}-attacked"}
     print(f"Attack it: {command_line('verify', [encoder], attack)}")
 
 
-def run_training(options: TrainOptions, where: str, config: Path | None = None) -> Path:
+def run_training(
+    options: TrainOptions, where: str, config: Path | None = None, limit: float | None = None
+) -> Path:
     """Train as asked, or go on with what was begun, or find it done.
 
     Args:
         options: what is asked.
         where: what the user calls the source of the options, for messages.
         config: the TOML file of the options' tables, for the record.
+        limit: seconds after which to stop at a checkpoint.
 
     Returns:
         The encoder file.
     """
     from scotoma.cli.threads import use_cores
-    from scotoma.data.images import open_images
     from scotoma.presets import load_preset
-    from scotoma.runs.progress import watched
     from scotoma.training.finished import finished_card
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
+    deadline = None if limit is None else time.monotonic() + limit
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    side, channels = preset.images.stored_side, preset.encoder.channels
-    table = open_images(
-        options.data,
-        side,
-        channels,
-        categories=options.categories,
-        progress=watched(),
-        labelling=options.labels.labelling((*options.hide, *options.keep)),
-    )
+    table = _open_images(options, preset)
     plan.tasks(table.attributes)  # names are checked before anything is emptied
     threads = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
@@ -173,10 +188,42 @@ def run_training(options: TrainOptions, where: str, config: Path | None = None) 
             finished_card(options.out / ENCODER, table, plan)
             print(f"{options.out} holds this run, finished. To train anew give --overwrite.")
         else:
-            _train(options, table, plan, threads)
+            _train(options, table, plan, threads, deadline)
     for line in _in_training(options.out / ENCODER):
         print(line)
     return options.out / ENCODER
+
+
+def show_training(options: TrainOptions, where: str) -> None:
+    """Say what would be trained, and what it would take; nothing is written but the cache."""
+    from scotoma.cli.outline import about, floors, outline
+    from scotoma.cli.threads import use_cores
+    from scotoma.presets import load_preset
+    from scotoma.training.estimate import estimate_seconds
+
+    preset = load_preset(options.preset, options.changes, where)
+    plan = preset.plan(options.hide, options.keep, options.seed)
+    table = _open_images(options, preset)
+    for line in (*outline(table, plan, use_cores()), *floors(table, plan)):
+        print(line)
+    time_left = about(estimate_seconds(table, plan))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"memory    {peak:,.0f} MiB at the peak of the few updates that were timed")
+    print(f"time      {time_left}")
+
+
+def _open_images(options: TrainOptions, preset: "Preset") -> "ImageTable":
+    from scotoma.data.images import open_images
+    from scotoma.runs.progress import watched
+
+    return open_images(
+        options.data,
+        preset.images.stored_side,
+        preset.encoder.channels,
+        categories=options.categories,
+        progress=watched(),
+        labelling=options.labels.labelling((*options.hide, *options.keep)),
+    )
 
 
 def _asked(
@@ -199,7 +246,9 @@ def _asked(
     }
 
 
-def _train(options: TrainOptions, table: "ImageTable", plan: "TrainingPlan", threads: int) -> None:
+def _train(
+    options: TrainOptions, table: "ImageTable", plan: "TrainingPlan", threads: int, deadline: float | None
+) -> None:
     from scotoma.cli.outline import about, outline
     from scotoma.runs.progress import watched
     from scotoma.training.estimate import estimate_seconds
@@ -214,7 +263,14 @@ def _train(options: TrainOptions, table: "ImageTable", plan: "TrainingPlan", thr
             print(f"Going on from the checkpoint at iteration {begun:,}.")
         time_left = about(estimate_seconds(table, plan, begun))
         print(f"This will take {time_left}. Ctrl-C is safe: the same command goes on.", flush=True)
-        train_encoder(table, plan, options.out, anonymous=options.anonymous, progress=watched())
+        train_encoder(
+            table,
+            plan,
+            options.out,
+            anonymous=options.anonymous,
+            progress=watched(),
+            deadline=deadline,
+        )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(options)) from None
 

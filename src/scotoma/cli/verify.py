@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Switch, names, overlay, resumable
+from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
@@ -45,6 +45,8 @@ class VerifyOptions:
     overwrite: bool = False
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     verification: Mapping[str, Any] = field(default_factory=dict)
+    # What --set has put into the table, for the record: no key of a file.
+    sets: tuple[str, ...] = field(default=(), init=False)
 
     def command(self, config: Path | None = None) -> str:
         """The command that asks for this; what is in the table is in `config`."""
@@ -58,6 +60,7 @@ class VerifyOptions:
             "preset": self.preset,
             "seed": self.seed,
             **self.labels.flags(),
+            "set": list(self.sets),
             "config": config,
             "out": self.out,
         }
@@ -75,6 +78,7 @@ def verify(
     categories: Names = None,
     preset: str | None = None,
     seed: int | None = None,
+    settings: Settings = None,
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
@@ -101,6 +105,7 @@ def verify(
         categories: the categories that take part. Default: those of training, if DATA has them all, else all.
         preset: whose settings the attackers take: demo, small or paper. Default: the one of training.
         seed: the number that the attackers' random choices are made from. Default: 0.
+        settings: any setting of the attackers, as in --set verification.views=16; may be given several times.
         out: the folder to write.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
@@ -120,8 +125,9 @@ def verify(
         "overwrite": overwrite,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags)
+    values, where = overlay(config, flags | assigned(settings or ()))
     options = build(VerifyOptions, values, where)
+    object.__setattr__(options, "sets", tuple(settings or ()))
     results = run_verification(options, where, config)
     show_results(results)
     require_sound(results)
@@ -212,11 +218,13 @@ def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptio
     before = asked_before(options.out) or {}
     # A file of another verb's folder lacks these; `write_asked` refuses it.
     tasks_before, baselines_before = (before.get(name) or () for name in ("tasks", "baselines"))
-    return replace(
+    made = replace(
         options,
         tasks=tuple(dict.fromkeys([*tasks_before, *tasks])),
         baselines=tuple(dict.fromkeys([*baselines_before, *options.baselines])),
     )
+    object.__setattr__(made, "sets", options.sets)
+    return made
 
 
 def _asked(

@@ -5,6 +5,7 @@ Two jobs of one thread beat one job of two threads. A verification takes its num
 threads that it may use, so it runs its attacks one after the other here.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from scotoma.experiments.cells import AttackCell, Cell, Places, arguments, write
 from scotoma.runs.progress import Progress, Silent
 
 LOGS = "logs"
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _WAIT = 0.1  # seconds between two looks at the processes
 # Ends that the command line has explained (see cli/app.py). Others, such as death by a signal, it has not.
 _TOLD = (1, 2, 130)
@@ -194,8 +196,16 @@ def _start(cell: Cell, places: Places) -> Running:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             # Ctrl-C in a terminal reaches this process only, which passes it on, once.
             start_new_session=True,
+            preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
         )
     return Running(cell, log, process)
+
+
+def _stop_with_parent() -> None:
+    """Ask the kernel for a SIGINT when the process that started this one dies, however it dies: else a cell
+    would go on by itself and hold its folder.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _ended(code: int) -> str:

@@ -11,11 +11,15 @@ def command_line(verb: str, data: Sequence[object], flags: Mapping[str, object])
     Args:
         verb: for example "train".
         data: what comes without a flag.
-        flags: by name; None, False and what is left empty is not written, True is a switch.
+        flags: by name; None, False and what is left empty is not written, True is a switch, a tuple is
+            written with commas and a list as one flag for each.
     """
     words = ["scotoma", verb, *map(str, data)]
     for name, value in flags.items():
-        if value is True:
+        if isinstance(value, list):
+            for each in value:
+                words += [f"--{name}", str(each)]
+        elif value is True:
             words.append(f"--{name}")
         elif isinstance(value, tuple) and value:
             words += _flag(name, ",".join(map(str, value)))

@@ -48,6 +48,7 @@ def train(
     *,
     anonymous: bool = False,
     progress: Progress | None = None,
+    deadline: float | None = None,
 ) -> Path:
     """Train an encoder and write `folder/encoder.safetensors`; continues from the folder's last checkpoint.
 
@@ -57,6 +58,7 @@ def train(
         folder: an existing folder, held by the caller.
         anonymous: leave the names of what is hidden and kept out of the encoder file.
         progress: is shown iterations, in-training accuracies and collapse figures.
+        deadline: a reading of the monotonic clock, in seconds, at which to save a checkpoint and stop.
 
     Returns:
         The path of the encoder file.
@@ -64,10 +66,10 @@ def train(
     Raises:
         InputError: names that are not there, too few images, a folder that was begun with another plan or
             holds a damaged encoder file or that of another run.
-        TrainingStopped: a loss that is not finite, or a collapsed encoder.
+        TrainingStopped: a loss that is not finite, a collapsed encoder, or the deadline.
     """
     path = folder / "encoder.safetensors"
-    run = _Run(table, plan, folder, progress or Silent())
+    run = _Run(table, plan, folder, progress or Silent(), deadline)
     if path.exists() and (finished_card(path, table, plan).hide is None) == anonymous:
         return path
     run.play()
@@ -80,7 +82,15 @@ def train(
 class _Run:
     """One training run: the game, its data, and the figures that are taken on the way."""
 
-    def __init__(self, table: ImageTable, plan: TrainingPlan, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self,
+        table: ImageTable,
+        plan: TrainingPlan,
+        folder: Path,
+        progress: Progress,
+        deadline: float | None = None,
+    ) -> None:
+        self.deadline = deadline
         self.plan, self.folder, self.progress, self.table = plan, folder, progress, table
         self.hidden, self.kept = plan.tasks(table.attributes)
         self.split: Split = divide(table, plan.split)
@@ -132,11 +142,17 @@ class _Run:
             self._evaluate()
         if probes_at(settings, game.iteration):
             self._probe()
-        if last or game.iteration % settings.checkpoint_every == 0:
+        late = self.deadline is not None and time.monotonic() > self.deadline and not last
+        if last or late or game.iteration % settings.checkpoint_every == 0:
             # A sum that is finite proves every loss finite without looking at each.
             self._require_finite()
             self.record.seconds = time.monotonic() - self.since
             save_checkpoint(self.folder, game, self.record, self.fingerprint)
+        if late:
+            raise TrainingStopped(
+                f"The time limit is reached at iteration {game.iteration:,} of {settings.iterations:,}. "
+                "The same command goes on from there."
+            )
 
     def _require_finite(self) -> None:
         networks = (self.game.encoder, *self.game.classifiers)

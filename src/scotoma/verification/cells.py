@@ -17,25 +17,23 @@ from torch import Tensor
 from scotoma.data.sampling import Rows
 from scotoma.data.splits import Split
 from scotoma.data.table import CATEGORY, MISSING, ImageTable, Sides
-from scotoma.data.tasks import Task, kept_tasks
+from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
 from scotoma.runs.results import Cell, Counts
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
+from scotoma.verification.floors import floor
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import (
     Interval,
-    Known,
     auc,
     balanced_accuracy_interval,
     bits,
     grouped_interval,
-    joint_label,
-    label_only_floor,
 )
 
 CELL_FORMAT = "scotoma-cell"
@@ -157,7 +155,7 @@ class CellFolder:
             test_accuracy=None,
             test_low=None,
             test_high=None,
-            floor=self._floor(task),
+            floor=floor(task, self.plan.keep, self.table, self._parts),
             auc=None,
             cross_entropy=None,
             bits=None,
@@ -167,20 +165,6 @@ class CellFolder:
             curve=(),
             settings=to_dict(settings),
         )
-
-    def _floor(self, task: Task) -> float:
-        """The accuracy that the kept labels alone give; for a kept task, guessing."""
-        attributes = self.table.attributes
-        # Images of another group may show none of a kept category: then its label never comes.
-        there = attributes[CATEGORY].values if CATEGORY in attributes else attributes
-        kept = [name for name in self.plan.keep if name in there]
-        if not kept or str(task) in kept:
-            return 1.0 / task.classes
-        tasks = kept_tasks(kept, attributes)
-        known = joint_label([each.classes_of(each.labels_in(self.table)) for each in tasks])
-        labels = task.labels_in(self.table)
-        parts = [rows[labels[rows] != MISSING] for rows in (self._parts.training, self._parts.test)]
-        return label_only_floor(task, *(Known(labels[rows], known[rows]) for rows in parts))
 
     def _known_test_rows(self, task: Task) -> Rows:
         """Rows of the test images of which the label is known: on the others no attacker can be judged."""

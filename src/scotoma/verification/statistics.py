@@ -10,7 +10,6 @@ from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 from scotoma.data.tasks import Task
-from scotoma.metrics import image_weights
 
 CONFIDENCE = 0.95
 DRAWS = 1 << 18  # groups that are drawn at a time
@@ -18,16 +17,6 @@ FEW = 4  # drawing a multinomial count of one kind takes as long as drawing abou
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of some images, (images,) each: their category in an attacked task, and a number for
-    their kept labels.
-    """
-
-    labels: Labels
-    kept: Labels
 
 
 @dataclass(frozen=True)
@@ -191,28 +180,3 @@ def bits(cross_entropy: float, classes: int) -> float:
     attacker that is worse than guessing.
     """
     return math.log2(classes) - cross_entropy / math.log(2)
-
-
-def label_only_floor(task: Task, training: Known, test: Known) -> float:
-    """Accuracy on the test images of an attacker who is told the kept labels of an image and nothing else.
-
-    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
-    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label ->
-    most likely class' is taken from the training images.
-    """
-    kept, number = np.unique(np.concatenate([training.kept, test.kept]), return_inverse=True)
-    votes = np.zeros((len(kept), task.classes))
-    weights = image_weights(task, training.labels)
-    of_training, of_test = number[: len(training.kept)], number[len(training.kept) :]
-    np.add.at(votes, (of_training, task.classes_of(training.labels)), weights)
-    predicted = votes.argmax(axis=1)[of_test]
-    test_weights = image_weights(task, test.labels)
-    return float(test_weights[predicted == task.classes_of(test.labels)].sum() / test_weights.sum())
-
-
-def joint_label(classes: Sequence[Labels]) -> Labels:
-    """A number for each combination of classes of several tasks, (images,); a missing class is one, too."""
-    joint = np.zeros(len(classes[0]), np.int64)
-    for each in classes:
-        joint = joint * (int(each.max(initial=0)) + 2) + each + 1
-    return joint
