@@ -208,6 +208,38 @@ def test_the_floor_is_that_of_the_kept_labels_together(
     assert cell.floor == pytest.approx(right)
 
 
+def test_a_dry_run_tells_the_floor_that_verification_will(
+    faces: Path,
+    tiny: Path,
+    verify: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ["--group-by", "person", "--config", str(tiny), "--out", str(tmp_path / "none"), "--dry-run"]
+    assert main(["train", str(faces), *NAMES, *given]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not (tmp_path / "none").exists()
+    assert verify("attacked", "--baselines", "none", "--tasks", "hair") == 0
+    (cell,) = Results.read(tmp_path / "attacked/results.json").cells
+    told = f"floor     hair: {100 * cell.floor:.1f} % with the kept labels alone, 33.3 % by guessing"
+    assert told in lines
+
+
+def test_nearly_equal_images_stay_together_in_verification_too(
+    places: Path, tiny: Path, attacks: Path, tmp_path: Path
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "attacked"
+    names = ["--hide", "bar", "--preset", "demo", "--group-near-duplicates"]
+    assert main(["train", str(places), *names, "--config", str(tiny), "--out", str(run)]) == 0
+    encoder = str(run / "encoder.safetensors")
+    attacked = ["--baselines", "none", "--config", str(attacks), "--out", str(out)]
+    assert main(["verify", encoder, "--data", str(places), *attacked]) == 0
+    about = Results.read(out / "results.json").run["data"]
+    assert about["sides"]["near_duplicates"] is True
+    in_training = scotoma.load_encoder(encoder).card.training["images"]
+    assert about["split"] == in_training
+
+
 def test_verification_divides_as_training_did(
     encoder: Path, verify: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
