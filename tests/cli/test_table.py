@@ -397,6 +397,47 @@ def test_labels_come_from_a_file_and_flags_go_over_it(
     assert f" {labels_said} --config {config} " in asked["command"]
 
 
+def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
+    tiny: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_faces(tmp_path / "faces", IMAGES)
+    (table.parent / "img/010.png").write_bytes(b"")
+    broken = (
+        "1 of 240 images cannot be read:\n"
+        "  img/010.png: the file is empty\n"
+        "Repair them, or move them out of the folder: images are never left out silently. "
+        "--skip-unreadable leaves them out and says so.\n"
+    )
+    run, out = tmp_path / "run", tmp_path / "attacked"
+    command = ["train", str(table), *NAMES, "--config", str(tiny), "--out", str(run)]
+    assert main(command) == 2
+    assert capsys.readouterr().err.endswith(broken)
+    assert not run.exists()
+    assert main([*command, "--skip-unreadable"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"images    {table}: 239 (")
+    assert lines[1] == "          left out, as they cannot be read: 1"
+    assert lines[-1].endswith(f" --data {table} --skip-unreadable --out {run}-attacked")
+    attack = ["verify", str(run / "encoder.safetensors"), "--data", str(table), "--config", str(attacks)]
+    attack += ["--baselines", "none", "--tasks", "Male", "--out", str(out)]
+    assert main(attack) == 2
+    assert capsys.readouterr().err.endswith(broken)
+    assert main([*attack, "--skip-unreadable"]) == 0
+    results = Results.read(out / "results.json")
+    about = results.run["data"]
+    assert (about["images"], about["skipped"]) == (239, ["img/010.png: the file is empty"])
+    assert about["same_as_training"] is True
+    assert main(["report", str(out)]) == 0
+    assert "<dt>skipped</dt><dd>img/010.png: the file is empty</dd>" in (out / "report.html").read_text()
+    capsys.readouterr()
+    assert main(["check", str(table)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "1 file cannot be read, and training would stop there: repair or move away what is named above."
+    )
+    assert main(["check", str(table), "--skip-unreadable"]) == 0
+    assert "  img/010.png: the file is empty" in capsys.readouterr().out.splitlines()
+
+
 def test_a_sweep_hands_labels_on(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
