@@ -3,11 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from scotoma.data.sampling import BalancedRows, Batches, generator, require_every_class
-from scotoma.data.table import by_category
-from scotoma.data.tasks import Task, training_tasks
+from scotoma.data.table import Attribute, by_category
+from scotoma.data.tasks import Task, attack_tasks, training_tasks
 from scotoma.errors import InputError
 from tests.examples import CATEGORIES, PREPROCESSING, image_table
 
@@ -39,6 +41,35 @@ def test_classes_are_balanced_exactly(names: tuple[str, ...], count: int) -> Non
         larger |= set(np.flatnonzero(sizes == sizes.max()).tolist())
     # Where they cannot be equal, each class is among the larger ones now and then.
     assert larger == set(range(task.classes))
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.integers(-1, 3), min_size=4, max_size=40), st.integers(1, 40), st.integers(0, 2**63 - 1))
+def test_values_of_an_attribute_are_drawn_alike_and_missing_ones_never(
+    labels: list[int], count: int, seed: int
+) -> None:
+    known = np.array([0, 1, 2, 3, *labels])
+    values = ("black", "blond", "brown", "red")
+    task = Task(values[1:], values, attribute="hair")
+    balanced = BalancedRows(known, np.arange(len(known)), task)
+    drawn, classes = balanced.draw(count, generator(seed, 0))
+    assert (known[drawn] == classes).all() and classes.min() >= 0
+    sizes = np.bincount(classes, minlength=4)
+    assert sizes.sum() == count and sizes.max() - sizes.min() <= 1
+
+
+def test_a_value_of_an_attribute_without_images_is_told() -> None:
+    hair = Attribute(("black", "blond", "brown"), np.array([0, 1, -1, 0, 2]))
+    male = Attribute(("not Male", "Male"), np.array([0, 1, 1, -1, -1]))
+    made = image_table(per_category=1)
+    table = replace(made, attributes={"hair": hair, "Male": male})
+    tasks = attack_tasks(["hair", "Male"], table.attributes)
+    with pytest.raises(InputError) as error:
+        require_every_class(table, tasks, {"training": ROWS[:4], "test": ROWS[2:5]})
+    assert str(error.value) == (
+        "too few images: the training part has no image of hair: brown; the test part has no image of hair: "
+        "blond; the test part has no image of not Male. Add images, or leave attributes out"
+    )
 
 
 def test_negatives_are_uniform_over_categories_and_images_within_them() -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scotoma.data.images import open_images
+from scotoma.data.images import Labelling, open_images
 from scotoma.data.photos import Unreadable
-from scotoma.data.splits import PARTS, Fractions, split
+from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide, split
 from scotoma.data.survey import CategorySurvey, Spread, survey
+from scotoma.data.table import Sides
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -105,3 +106,47 @@ def test_scene_photographs(scotoma_data: Path) -> None:
     assert (found.unreadable, found.conflicts) == ((), ())
     assert 0.0 < found.gray < 0.1
     assert pytest.approx(0.25, abs=0.04) == sum(each.test for each in found.categories) / found.images
+
+
+@pytest.fixture
+def copies(tmp_path: Path, picture: Callable[..., Pixels], encode: Callable[..., bytes]) -> Path:
+    """Twenty pictures in two categories, each with a copy that is a little brighter."""
+    root = tmp_path / "copies"
+    for number in range(20):
+        folder = root / ("cats" if number % 2 else "dogs")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = picture(number, 64, 72)
+        (folder / f"{number:02}.png").write_bytes(encode(pixels, "PNG"))
+        brighter = np.minimum(pixels.astype(np.int64) + 3, 255).astype(np.uint8)
+        (folder / f"{number:02} copy.png").write_bytes(encode(brighter, "PNG"))
+    return root
+
+
+def test_nearly_equal_images_on_several_sides_are_told_until_they_are_kept_together(copies: Path) -> None:
+    pairs = {
+        (f"{folder}/{number:02} copy.png", f"{folder}/{number:02}.png")
+        for number in range(20)
+        for folder in [("dogs", "cats")[number % 2]]
+    }
+    found, table = survey(copies), open_images(copies, 64, 3)
+    assert found.near is not None and set(found.near) == pairs
+    assert (found.duplicates, found.conflicts) == ((), ())
+    parts = split(table.keys, 0)
+    files = sorted(file.relative_to(copies).as_posix() for file in copies.rglob("*.png"))
+    part = {files[row]: name for name, rows in vars(parts).items() for row in rows}
+    assert set(found.parted) == {pair for pair in pairs if part[pair[0]] != part[pair[1]]} != set()
+
+    asked = Labelling(sides=Sides(near_duplicates=True))
+    together, opened = survey(copies, labelling=asked), open_images(copies, 64, 3, labelling=asked)
+    assert together.near == found.near and together.parted == ()
+    assert opened.sides == Sides(near_duplicates=True) and opened.units is not None
+    unit = dict(zip(files, opened.units.tolist(), strict=True))
+    assert all(unit[one] == unit[other] for one, other in pairs)
+    assert len(set(unit.values())) == 20
+    assert together.digest == opened.digest() == found.digest
+    divided = divide(opened, SplitRecipe(0, Fractions()))
+    assert sum(each.test for each in together.categories) == len(divided.test)
+
+
+def test_images_that_are_too_small_are_not_compared(photos: Path) -> None:
+    assert (survey(photos).near, survey(photos).parted) == (None, ())

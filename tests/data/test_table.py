@@ -61,6 +61,13 @@ def test_the_digest_of_some_attributes_knows_no_others() -> None:
     assert table.digest(["Male"]) == replace(table, attributes={"Male": male}).digest()
     known = replace(male, labels=np.array([0, 1, 0, 0, 1, 1]))
     assert table.digest(["Male"]) != replace(table, attributes={"Male": known}).digest()
+    # Answers may hold blanks.
+    labels = np.zeros(6, np.int64)
+    digests = {
+        replace(TABLE, attributes={"a": Attribute((one,), labels), "b": Attribute((other,), labels)}).digest()
+        for one, other in (("dark red", "long"), ("dark", "red long"))
+    }
+    assert len(digests) == 2
     # A name that is no attribute is a category's.
     assert TABLE.digest(["bar", "office"]) == TABLE.digest()
 

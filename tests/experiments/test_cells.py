@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,24 @@ def test_commands_name_everything(tmp_path: Path, tiny_scale: str) -> None:
         *("--categories", names, "--preset", "demo", "--seed", "3"),
         *("--config", f"{tmp_path}/settings/attack-{name}.toml", "--out", f"{tmp_path}/attacks/{name}"),
     ]
+
+
+def test_tables_are_written_as_toml_reads_them(tmp_path: Path) -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "labels": {
+            "columns": {
+                "hair": "classes",
+                'a "b" = c': "number",
+                "größe": "number",
+                "\N{GRINNING FACE}": "binary",
+            },
+            "missing": ["?", "\\N", "\t", "-1", "\N{GRINNING FACE}"],
+            "skip_unreadable": True,
+        },
+        "training": {"alpha": 0.0625, "iterations": 3, "encoder_rate": 1e-05},
+    }
+    (tmp_path / "x.toml").write_text(toml(tables), encoding="utf-8")
+    assert read_toml(tmp_path / "x.toml") == tables
 
 
 def test_settings_are_written_and_held_to(tmp_path: Path, tiny_scale: str) -> None:

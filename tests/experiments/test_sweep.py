@@ -70,6 +70,7 @@ def test_figures_means_and_what_is_not_there(tmp_path: Path) -> None:
         (1.0, 1, "missing", ""),
     ]
     shown = markdown(SWEEP, found)
+    assert " in %: 50 is guessing, the floor is what the kept labels alone give. In training: " in shown
     rows = [line for line in shown.splitlines() if line.startswith("|")]
     assert rows == [
         "| alpha | seed | -shirt [95 %] | floor | in training | +bag [95 %] | +boot [95 %] | state |",

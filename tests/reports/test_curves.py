@@ -86,6 +86,18 @@ def test_a_run_without_curves_still_gives_a_picture() -> None:
     assert texts(attack_curves(replace(made, hide=(), keep=(), cells=(), encoders=()))) == []
 
 
+def test_a_panel_reaches_down_to_guessing() -> None:
+    """Of four classes guessing is 25 %: a floor near it must be seen, though no line goes down to it."""
+    made = results()
+    for encoder in made.encoders:
+        classes = ("black", "blond", "brown", "red")
+        made = changed(made, encoder.name, "shirt", classes=classes, floor=0.26)
+    ticks = {text for text in texts(attack_curves(made, ["shirt"])) if text.isdigit()}
+    assert "30" in ticks or "40" in ticks
+    two = {text for text in texts(attack_curves(results(), ["shirt"])) if text.isdigit()}
+    assert {int(text) for text in two if len(text) == 2} <= set(range(50, 100))
+
+
 def test_labels_keep_their_distance_their_order_and_stay_inside() -> None:
     labels = [curves._Label(str(at), "#000000", at) for at in (99.0, 98.5, 50.0, 98.9, 49.0)]
     curves._spread(labels, 48, 101, 5)

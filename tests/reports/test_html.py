@@ -9,7 +9,7 @@ import pytest
 
 from scotoma.errors import InputError
 from scotoma.reports.html import render, write_report
-from scotoma.runs.results import Results
+from scotoma.runs.results import Counts, Results
 from tests.reports.examples import cell, changed, lacking, results, without, write_run
 
 NONE = Path("no-gallery.npz")
@@ -111,6 +111,22 @@ def test_missing_failed_and_inconclusive_cells_are_marked() -> None:
     assert "98.1 [97.5, 98.6] floor 50.0 inconclusive" in text
     assert "blur +bag paper failed \N{EN DASH} \N{EN DASH} \N{EN DASH} 3,000 33 s 11" in text
     assert "The loss is not finite." in text
+
+
+def test_a_task_of_four_classes_is_measured_from_its_own_guessing() -> None:
+    made = results()
+    counts = Counts((1001, 2002, 3003, 4004), (11, 22, 33, 44), (101, 202, 303, 404))
+    for encoder in made.encoders:
+        four = {"classes": ("black", "blond", "brown", "red"), "counts": counts}
+        made = changed(made, encoder.name, "shirt", **four)
+    made = changed(made, "encoder", "shirt", test_low=0.2, test_accuracy=0.28, test_high=0.36, floor=0.25)
+    page = render(made, Path("none"))
+    said = "Every class counts alike, so guessing reaches 25 on shirt, 50 on bag, 50 on coat."
+    assert said in page
+    # The scale begins at 20 %, five points below guessing: .16 / .8 and .05 / .8 of it.
+    assert 'style="left:0.0%;width:20.0%"></i><s style="left:6.25%"></s>' in page
+    assert "1,001 / 2,002 / 3,003 / 4,004" in page
+    assert "which of 4 classes an encoded image shows in 28.0" in page
 
 
 def test_the_second_table_has_counts_iterations_state_and_seed() -> None:

@@ -51,6 +51,14 @@ def test_no_leak_found_is_said() -> None:
     assert "no leak found" in text and "still leaks" not in text
 
 
+def test_what_guessing_reaches_is_said_of_tasks_with_more_classes() -> None:
+    made = results()
+    for encoder in made.encoders:
+        made = changed(made, encoder.name, "shirt", classes=("black", "blond", "brown", "red"))
+    said = "[95 % interval]; guessing reaches 25 on shirt, 50 on bag, 50 on coat; floor: what the kept labels"
+    assert said in " ".join(printed(results_table(made)).split())
+
+
 def test_names_are_no_markup() -> None:
     made = changed(replace(results(), hide=("[b]x[/b]",)), "encoder", "shirt", task="[b]x[/b]")
     assert "-[b]x[/b]" in printed(results_table(made))

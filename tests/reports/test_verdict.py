@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scotoma.reports.verdict import verdict
+from scotoma.reports.verdict import guessing, verdict
 from scotoma.runs.results import Results
 from tests.reports.examples import cell, changed, lacking, results, without
 
@@ -152,6 +152,55 @@ def test_several_encoders_get_a_line_each() -> None:
     first_line, second_line = verdict(made).split("\n")
     assert first_line == f"`encoder`: {HIDDEN} {KEPT}"
     assert second_line.startswith("`second`: No leak of `shirt` was found: a fresh attacker")
+
+
+FOUR = ("black", "blond", "brown", "red")
+
+
+def of_four(made: Results, task: str = "shirt", **changes: Any) -> Results:
+    """The run as if a task had four classes."""
+    for encoder in made.encoders:
+        made = changed(made, encoder.name, task, classes=FOUR)
+    return changed(made, "encoder", task, **changes)
+
+
+def test_of_four_classes_25_is_guessing() -> None:
+    assert verdict(of_four(results(), floor=0.4)) == (
+        "`shirt` still leaks: a fresh attacker finds out which of 4 classes an encoded image shows in 66.0 % "
+        "of cases (95 % interval 63.6 to 68.3; 25 % is guessing, 40.0 % is what knowing only the kept label "
+        f"gives), against 86.9 % on the original images. {KEPT}"
+    )
+    below: dict[str, Any] = {"test_accuracy": 0.27, "test_low": 0.24, "test_high": 0.3, "floor": 0.25}
+    assert verdict(of_four(results(), **below)) == (
+        "No leak of `shirt` was found: a fresh attacker finds out which of 4 classes an encoded image shows "
+        "in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the original "
+        f"images. {KEPT}"
+    )
+
+
+def test_a_kept_attribute_of_four_classes_is_held_against_its_own_guessing() -> None:
+    """40 % would be worse than guessing between two."""
+    some: dict[str, Any] = {"test_accuracy": 0.4, "test_low": 0.35, "test_high": 0.45}
+    assert verdict(of_four(results(), "bag", **some)).endswith(
+        " `bag` can still be recognised, but less well than before: in 40.0 % of cases, against 98.9 % on "
+        "originals."
+    )
+    none: dict[str, Any] = {"test_accuracy": 0.26, "test_low": 0.22, "test_high": 0.3}
+    assert verdict(of_four(results(), "bag", **none)).endswith(
+        " `bag` can no longer be recognised: a fresh classifier is right in 26.0 % of cases (95 % interval "
+        "22.0 to 30.0; 25 % is guessing), against 98.9 % on originals."
+    )
+
+
+def test_guessing_in_words() -> None:
+    assert guessing(results()) == "50 is guessing"
+    assert guessing(replace(results(), cells=())) == "50 is guessing"
+    only = replace(results(), cells=tuple(each for each in results().cells if each.task == "shirt"))
+    assert guessing(of_four(only)) == "25 is guessing"
+    assert guessing(of_four(results())) == "guessing reaches 25 on shirt, 50 on bag, 50 on coat"
+    three = changed(only, "identity", "shirt", classes=FOUR[:3])
+    three = changed(changed(three, "blur", "shirt", classes=FOUR[:3]), "encoder", "shirt", classes=FOUR[:3])
+    assert guessing(three) == "33.3 is guessing"
 
 
 def test_references_alone_get_no_verdict() -> None:

@@ -243,3 +243,71 @@ def test_only_kept_heads_lose_values() -> None:
     assert update_classifiers(players, batch, settings).tolist() == pytest.approx(expected, rel=1e-5)
     whole, _ = game(FINE)
     assert float(update_classifiers(whole, batch, FINE)[2]) != pytest.approx(expected[2], rel=1e-3)
+
+
+def losses_with(shares: list[Tensor], players: Game, batch: Batch) -> list[float]:
+    """Each head's cross-entropy on its share of the codes, the classifiers standing still."""
+    pairs = zip(copy.deepcopy(players.classifiers), shares, batch.labels, strict=True)
+    return [float(cross_entropy(classifier(share), labels).detach()) for classifier, share, labels in pairs]
+
+
+@pytest.mark.parametrize("keep_dropout", [0.0, 0.6])
+def test_hidden_heads_lose_values_each_others(keep_dropout: float) -> None:
+    settings = replace(FINE, hide_dropout=0.4, keep_dropout=keep_dropout)
+    players, batches = game(settings)
+    batch = batches.at(3)
+    with torch.no_grad():
+        whole = list(batch.split(copy.deepcopy(players.encoder)(batch.images)))
+    shares = [drop_values(share, 0.4, batch.seed ^ (head + 1)) for head, share in enumerate(whole[:2])]
+    assert not torch.equal(shares[0] != 0, shares[1] != 0)
+    shares.append(drop_values(whole[2], 0.6, batch.seed) if keep_dropout else whole[2])
+    masks = [share == 0 for share in shares]
+    assert [0.3 < float(mask.float().mean()) < 0.5 for mask in masks[:2]] == [True, True]
+    assert not torch.equal(masks[0], masks[2])
+    expected = losses_with(shares, players, batch)
+    assert expected[:2] != pytest.approx(losses_with(whole, players, batch)[:2], rel=1e-3)
+    assert update_classifiers(players, batch, settings).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_hidden_heads_do_not_see_gives_the_encoder_no_gradient() -> None:
+    """The encoder's own step is against heads that miss the same values: written out with a plain Adam."""
+    settings = replace(FINE, hide_dropout=0.4, encoder_drop=1.0)
+    players, batches = game(settings)
+    batch = batches.at(5)
+    encoder, classifiers = copy.deepcopy(players.encoder), copy.deepcopy(players.classifiers)
+    shares = list(batch.split(encoder(batch.images)))
+    for head in (0, 1):
+        shares[head] = drop_values(shares[head], 0.4, batch.seed ^ (head + 1))
+    logits = [classifier(share) for classifier, share in zip(classifiers, shares, strict=True)]
+    hidden = [label_flip(logits[head], batch.labels[head]) for head in (0, 1)]
+    loss = sum(hidden) / 2 + 0.3 * cross_entropy(logits[2], batch.labels[2])
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=settings.encoder_rate, foreach=False)
+    loss.backward()
+    optimiser.step()
+    players.iteration = 0
+    found = update_encoder(players, batch, settings)
+    assert float(found) == pytest.approx(float(loss.detach()), rel=1e-5)
+    for one, other in zip(weights(players.encoder), weights(encoder), strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+
+def test_what_is_dropped_follows_from_the_batch_alone() -> None:
+    settings = replace(FINE, hide_dropout=0.4)
+    found = []
+    for number in (3, 3, 4):
+        players, batches = game(settings)
+        batch = replace(batches.at(3), seed=batches.at(number).seed)
+        found.append(update_classifiers(players, batch, settings))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0][:2], found[2][:2])
+    assert torch.equal(found[0][2], found[2][2])
+
+
+def test_no_dropout_changes_nothing() -> None:
+    settings = replace(FINE, hide_dropout=0.0, keep_dropout=0.0)
+    players, batches = game(settings)
+    batch = batches.at(3)
+    with torch.no_grad():
+        whole = list(batch.split(copy.deepcopy(players.encoder)(batch.images)))
+    expected = losses_with(whole, players, batch)
+    assert update_classifiers(players, batch, settings).tolist() == pytest.approx(expected, rel=1e-5)

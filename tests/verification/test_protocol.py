@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -178,6 +179,33 @@ def test_a_loss_that_is_not_finite_is_an_error(poison: Callable[[], Codes], iter
         f"The attack became unstable before iteration {iteration}: its loss is not a finite number. Lower "
         "the attackers' 'rate' ('image_rate' on original images) in [verification]."
     )
+
+
+@pytest.mark.parametrize("schedule", ["literal", "averaged"])
+def test_images_without_a_label_count_nowhere(schedule: Literal["literal", "averaged"]) -> None:
+    """The attack is the one on codes from which they were taken away, whatever they show."""
+    settings = replace(SETTINGS, schedule=schedule, evaluate_every=40)
+    whole = codes()
+    parts = (LABELS.training, LABELS.validation, LABELS.test)
+    missing = [np.arange(len(part)) % 4 == 1 for part in parts]
+    labels = [np.where(lost, -1, part) for part, lost in zip(parts, missing, strict=True)]
+    places = [torch.from_numpy(np.flatnonzero(~lost)) for lost in missing]
+    assert isinstance(whole.training, StoredViews)
+    views = whole.training.views.clone()
+    views[:, torch.from_numpy(missing[0])] = 1e6
+    there = Codes(StoredViews(views), whole.validation, whole.test)
+    less = Codes(
+        StoredViews(whole.training.views[:, places[0]]),
+        whole.validation[places[1]],
+        whole.test[places[2]],
+    )
+    few = Labels(*(part[kept.numpy()] for part, kept in zip(parts, places, strict=True)))
+    found = attack(network(), there, Labels(*labels), TASK, settings, seed=1)
+    expected = attack(network(), less, few, TASK, settings, seed=1)
+    assert len(found.test_logits) == len(few.test)
+    torch.testing.assert_close(found.test_logits, expected.test_logits)
+    assert [point.val_accuracy for point in found.history] == [p.val_accuracy for p in expected.history]
+    assert found.best.val_cross_entropy == pytest.approx(expected.best.val_cross_entropy)
 
 
 def test_an_attack_follows_from_its_seed() -> None:

@@ -142,8 +142,9 @@ def _category_table(found: "Survey") -> "Table":
 
 def _remarks(found: "Survey") -> Iterator[str]:
     yield from _listed("cannot be read", "file", [f"{each.name}: {each.reason}" for each in found.unreadable])
+    where = "" if found.columns else "in one category "
     yield from _listed(
-        "of equal images in one category (all used, always on the same side)",
+        f"of equal images {where}(all used, always on the same side)",
         "group",
         [" = ".join(group) for group in found.duplicates],
     )
@@ -167,8 +168,9 @@ def _remarks(found: "Survey") -> Iterator[str]:
         "kind",
         [f"{extension or 'no extension'}: {count:,}" for extension, count in found.ignored],
     )
+    kind = "class" if found.columns else "category"
     yield from _listed(
-        "empty, so the category cannot be hidden or kept",
+        f"empty, so the {kind} cannot be hidden or kept",
         "part",
         [f"{part} of {category}" for category, part in found.empty_parts()],
     )

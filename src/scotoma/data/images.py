@@ -74,22 +74,34 @@ def open_images(
     """
     require_size(side, channels)
     asked = labelling or Labelling()
-    catalogue = find_images(source, asked.reading)
+    everything = find_asked(source, asked, categories)
+    names: list[str] = []
+    if everything.kind in ("embedded", "idx"):
+        table = _open_arrays(everything, side, channels, categories, progress)
+    else:
+        catalogue = everything if categories is None else everything.restricted_to(categories)
+        opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
+        table = _open_files(catalogue, opened, asked)
+        names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
+    return with_sides(table, asked, names, everything, lambda: near_duplicates(table.pixels, progress))
+
+
+def find_asked(
+    source: str | Path, labelling: Labelling, categories: Sequence[str] | None = None
+) -> Catalogue:
+    """All images of a source, once it is known to have what is asked of it: columns, or categories.
+
+    Raises:
+        InputError: what `find_images` raises; flags for a table on another source, and the other way round.
+    """
+    catalogue = find_images(source, labelling.reading)
     if catalogue.table is None:
-        _require_no_columns(catalogue, asked)
+        _require_no_columns(catalogue, labelling)
     elif categories is not None:
         raise InputError(
             f"{source} is a table of attributes: there are no categories to choose from with --categories."
         )
-    if catalogue.kind in ("embedded", "idx"):
-        table, names = _open_arrays(catalogue, side, channels, categories, progress), None
-    else:
-        if categories is not None:
-            catalogue = catalogue.restricted_to(categories)
-        opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
-        table = _open_files(catalogue, opened, asked)
-        names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
-    return with_sides(table, asked, names, catalogue.table, lambda: near_duplicates(table.pixels, progress))
+    return catalogue
 
 
 def attributes_of(
@@ -100,10 +112,9 @@ def attributes_of(
     Raises:
         InputError: the source, a category or an attribute cannot be used.
     """
-    catalogue = find_images(source, labelling.reading)
+    catalogue = find_asked(source, labelling, categories)
     if catalogue.table is not None:
         return {name: catalogue.table.attribute(name) for name in labelling.attributes}
-    _require_no_columns(catalogue, labelling)
     there = catalogue.categories or read_arrays(catalogue)[2]
     group = require_categories(categories or there, there, catalogue.source)
     return by_category(group, np.empty(0, np.int64))
@@ -213,14 +224,14 @@ def _open_files(catalogue: Catalogue, opened: Decoded, asked: Labelling) -> Imag
         _require_every_category(labels, catalogue.categories, left_out)
         attributes = by_category(catalogue.categories, labels)
     else:
-        attributes = {name: _answers(catalogue.table, name, used, keys) for name in asked.attributes}
+        attributes = {name: answers(catalogue.table, name, used, keys) for name in asked.attributes}
     notes = catalogue.table.notes if catalogue.table else ()
     return ImageTable(
         opened.pixels, keys, attributes, catalogue.source, left_out, skipped=skipped, notes=notes
     )
 
 
-def _answers(
+def answers(
     table: AttributeTable, question: str, used: npt.NDArray[np.bool_], keys: npt.NDArray[np.str_]
 ) -> Attribute:
     """The answers for the images that are used; equal images with different ones have none."""
@@ -238,8 +249,8 @@ def _answers(
 def with_sides(
     table: ImageTable,
     asked: Labelling,
-    names: Sequence[str] | None,
-    attributes: AttributeTable | None,
+    names: Sequence[str],
+    everything: Catalogue,
     near: Callable[[], npt.NDArray[np.int64]],
 ) -> ImageTable:
     """The table with units and parts, as far as they are asked for.
@@ -247,8 +258,8 @@ def with_sides(
     Args:
         table: the images.
         asked: what is asked for.
-        names: the files of the images, None where they come from no files.
-        attributes: the table that names them, if there is one.
+        names: the files of the images; none where they come from no image files.
+        everything: all images of the source, those too that are not used.
         near: finds pairs (pairs, 2) of images that are nearly the same.
 
     Raises:
@@ -261,8 +272,8 @@ def with_sides(
         raise InputError("--split-column and --split-files both give the parts of the split: give one.")
 
     def column(name: str) -> list[str]:
-        assert attributes is not None and names is not None  # `_require_no_columns`
-        values = dict(zip(attributes.files, attributes.text(name), strict=True))
+        assert everything.table is not None  # `find_asked`
+        values = dict(zip(everything.files, everything.table.text(name), strict=True))
         return [values[file] for file in names]
 
     groups = column(sides.group_by) if sides.group_by else None
@@ -270,10 +281,10 @@ def with_sides(
     of_unit = units(table.keys, groups, pairs)
     parts = None
     if sides.column:
-        parts = given_parts(column(sides.column), of_unit, names or (), f"the column {sides.column!r}")
+        parts = given_parts(column(sides.column), of_unit, names, f"the column {sides.column!r}")
     elif asked.split_files is not None:
-        if names is None:
+        if not everything.files:
             raise InputError(f"--split-files: {table.source} is no folder of image files.")
-        listed = parts_of_files(asked.split_files, names)
+        listed = parts_of_files(asked.split_files, names, everything.files)
         parts = given_parts(listed, of_unit, names, f"the lists in {asked.split_files}")
     return replace(table, units=of_unit, parts=parts, sides=sides)

@@ -41,7 +41,13 @@ def require_every_class(table: ImageTable, tasks: Sequence[Task], parts: Mapping
     for part, rows in parts.items():
         for task in attributes.values():
             there = set(task.labels_in(table)[rows].tolist())
-            missing = [name for index, name in enumerate(task.categories) if index not in there]
+            # A value alone, "2", would not say of which attribute.
+            of = "" if CATEGORY in attributes else f"{task.attribute}: "
+            missing = [
+                name if task.attribute in name else f"{of}{name}"
+                for index, name in enumerate(task.categories)
+                if index not in there
+            ]
             if missing:
                 problems.append(f"the {part} part has no image of {', '.join(missing)}")
     if problems:

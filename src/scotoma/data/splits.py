@@ -130,15 +130,19 @@ def given_parts(
         if len(problems) > SHOWN:
             shown.append(f"  and {len(problems) - SHOWN:,} more")
         allowed = ", ".join(sorted(SYNONYMS))
-        raise InputError(
-            "\n".join([f"The parts that {where} give cannot be used (allowed: {allowed}):", *shown])
-        )
+        raise InputError("\n".join([f"The parts from {where} cannot be used (allowed: {allowed}):", *shown]))
     return parts
 
 
-def parts_of_files(folder: Path, files: Sequence[str]) -> list[str]:
+def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) -> list[str]:
     """The part of each file, from lists in a folder: training.txt and so on, a path below the images' root in
     each line.
+
+    Args:
+        folder: where the lists are.
+        files: those that are used.
+        source: all of the source. A list may name what is left out: it cannot be read, stands in two
+            categories, or in one that does not take part.
 
     Raises:
         InputError: no such lists, a file in two lists, in none, or one that is not there.
@@ -148,7 +152,7 @@ def parts_of_files(folder: Path, files: Sequence[str]) -> list[str]:
     lists = {name: folder / f"{name}.txt" for name in PARTS}
     if missing := [str(path) for name, path in lists.items() if name != "reserve" and not path.is_file()]:
         raise InputError(f"There is no list {', '.join(missing)}: --split-files takes a folder with these.")
-    known = set(files)
+    known = set(source)
     for name, path in lists.items():
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         for line in filter(None, map(str.strip, lines)):

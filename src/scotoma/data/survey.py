@@ -5,7 +5,7 @@ stop at images that cannot be read.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -15,13 +15,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from scotoma.data.attributes import ColumnSummary
-from scotoma.data.catalogue import Catalogue, find_images
+from scotoma.data.catalogue import Catalogue
 from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
-from scotoma.data.images import Labelling, read_arrays, with_sides
+from scotoma.data.images import Labelling, answers, find_asked, read_arrays, with_sides
 from scotoma.data.near_duplicates import Look, look, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
-from scotoma.data.table import Attribute, ImageTable, by_category
+from scotoma.data.table import ImageTable, by_category
+from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 
 # Sides of the square in which images are looked at for near duplicates, and the smallest that are.
@@ -133,7 +134,12 @@ def survey(
             overlap. Unreadable files are no error here.
     """
     asked = labelling or Labelling()
-    catalogue = find_images(source, asked.reading)
+    everything = catalogue = find_asked(source, asked, categories)
+    if asked.attributes and everything.table is None:
+        raise InputError(
+            f"--attributes: {source} is no table of attributes; the images of its categories are counted "
+            "without being asked for."
+        )
     if catalogue.kind in ("embedded", "idx"):
         pixels, labels, names = read_arrays(catalogue, categories)
         height, width = pixels.shape[1:]
@@ -144,7 +150,7 @@ def survey(
     else:
         catalogue = catalogue if categories is None else catalogue.restricted_to(categories)
         images, names = _look_at_files(catalogue, progress), catalogue.categories
-    return _sum_up(catalogue, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
+    return _sum_up(everything, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
 
 
 def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Image]:
@@ -188,7 +194,7 @@ def _sum_up(
         _table(catalogue, asked, images, used, names),
         asked,
         [image.name for image in taken],
-        catalogue.table,
+        catalogue,
         lambda: np.empty((0, 2), np.int64) if pairs is None else pairs,
     )
     part = _parts(table, recipe)
@@ -228,12 +234,8 @@ def _table(
     if catalogue.table is None:
         attributes = by_category(names, np.array([image.label for image in images], np.int64)[used])
     else:
-        attributes = {name: _some(catalogue.table.attribute(name), used) for name in asked.attributes}
+        attributes = {name: answers(catalogue.table, name, used, keys) for name in asked.attributes}
     return ImageTable(np.empty((len(keys), 0, 0, 0), np.uint8), keys, attributes, catalogue.source)
-
-
-def _some(attribute: Attribute, used: npt.NDArray[np.bool_]) -> Attribute:
-    return replace(attribute, labels=attribute.labels[used])
 
 
 def _near(images: list[_Image]) -> npt.NDArray[np.int64] | None:

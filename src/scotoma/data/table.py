@@ -99,8 +99,10 @@ class ImageTable:
         for attribute in (self.attributes[name] for name in wanted):
             values = np.array([*attribute.values, ""], dtype=np.str_)  # the last stands for MISSING, -1
             columns.append(values[attribute.labels].tolist())
-        rows = sorted(" ".join(row) for row in zip(*columns, strict=True))
-        head = [] if wanted == [CATEGORY] else [" ".join(wanted)]
+        # Answers may hold blanks: of several columns nobody could say where one ends.
+        between = " " if wanted == [CATEGORY] else "\0"
+        rows = sorted(between.join(row) for row in zip(*columns, strict=True))
+        head = [] if wanted == [CATEGORY] else [between.join(wanted)]
         return hashlib.blake2b("\n".join([*head, *rows]).encode(), digest_size=16).hexdigest()
 
     def restricted_to(self, categories: Sequence[str]) -> "ImageTable":

@@ -222,11 +222,20 @@ def arguments(command: str) -> list[str]:
 
 
 def toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tables of numbers, texts, switches and lists as TOML; JSON writes these values alike."""
+    """Tables of numbers, texts, switches, lists and tables of these as TOML."""
     lines = []
     for name, table in sorted(tables.items()):
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()), ""]
+        lines += [f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items()), ""]
     return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    """JSON writes numbers, texts, switches and lists alike."""
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml_value(key)} = {_toml_value(each)}" for key, each in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    # JSON escapes what is beyond 16 bits as two halves, which are no characters to TOML.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _text(path: Path | None) -> str:

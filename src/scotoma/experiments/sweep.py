@@ -58,7 +58,7 @@ class Sweep:
 class TaskFigures:
     """What a fresh attacker found of one task: test accuracy and its 95 % interval over test images, as
     fractions. `in_training` is the validation accuracy of the classifier of training, where it had one for
-    this task alone. None: not there.
+    this task alone. `chance` is what guessing reaches. None: not there.
     """
 
     state: State
@@ -66,6 +66,7 @@ class TaskFigures:
     low: float | None = None
     high: float | None = None
     floor: float | None = None
+    chance: float | None = None
     in_training: float | None = None
     note: str = ""
 
@@ -155,6 +156,10 @@ def _figures(results: Results | None, encoder: str, task: str, within: float | N
     found = figures(cell)
     if found is None:
         return TaskFigures(
-            "failed", floor=cell.floor, in_training=within, note=cell.note or "no reason given"
+            "failed",
+            floor=cell.floor,
+            chance=cell.chance,
+            in_training=within,
+            note=cell.note or "no reason given",
         )
-    return TaskFigures(cell.state, found.test, found.low, found.high, cell.floor, within)
+    return TaskFigures(cell.state, found.test, found.low, found.high, cell.floor, cell.chance, within)

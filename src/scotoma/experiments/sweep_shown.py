@@ -7,6 +7,7 @@ from scotoma.experiments.cells import Places
 from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks
 from scotoma.experiments.sweep import Sweep, SweepFound, SweepPoint, TaskFigures, collect
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
+from scotoma.reports.verdict import guessing_said
 from scotoma.runs.run_folder import write_bytes, write_checked_json
 from scotoma.runs.settings import to_dict
 from scotoma.verification.statistics import Interval
@@ -57,8 +58,8 @@ def markdown(sweep: Sweep, found: SweepFound) -> str:
     lines = [
         f"# Sweep: hide {', '.join(sweep.hide)}, keep {', '.join(sweep.keep)}",
         "",
-        "Fresh attackers' test accuracy, balanced, in %: 50 is guessing, the floor is what the kept labels "
-        "alone give. In training: the adversary of training, on validation images; it proves nothing. "
+        f"Fresh attackers' test accuracy, balanced, in %: {_guessing(found)}, the floor is what the kept "
+        "labels alone give. In training: the adversary of training, on validation images; it proves nothing. "
         "Intervals are over test images.",
         "",
         table([*heads, "state"], rows),
@@ -88,6 +89,14 @@ def front_of(sweep: Sweep, found: SweepFound) -> Front:
         if figures.floor is not None
     }
     return Front(sweep.hide, sweep.keep, tuple(points), _references(sweep, found), floors, tuple(absent))
+
+
+def _guessing(found: SweepFound) -> str:
+    tasks = [{**point.hidden, **point.kept} for point in found.points]
+    chances = {
+        task: each.chance for point in tasks for task, each in point.items() if each.chance is not None
+    }
+    return guessing_said(chances)
 
 
 def _entries(

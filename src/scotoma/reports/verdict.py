@@ -4,6 +4,8 @@ Nothing is claimed that the cells do not carry: *still leaks* needs one attacker
 found* needs every attacker on a hidden task to be done and none above it; all else is said to be open.
 """
 
+from collections.abc import Mapping
+
 from scotoma.reports.findings import (
     Figures,
     Finding,
@@ -49,10 +51,15 @@ def encoder_verdict(results: Results, encoder: EncoderSummary) -> str:
 
 def guessing(results: Results) -> str:
     """What guessing reaches, in words: "50 is guessing", or task by task where they differ."""
-    chances = {cell.task: f"{100 * cell.chance:.3g}" for cell in results.cells}
-    if len(set(chances.values())) <= 1:
-        return f"{next(iter(chances.values()), '50')} is guessing"
-    return "guessing reaches " + ", ".join(f"{chance} on {task}" for task, chance in chances.items())
+    return guessing_said({cell.task: cell.chance for cell in results.cells})
+
+
+def guessing_said(chances: Mapping[str, float]) -> str:
+    """The same of tasks by name, each with the balanced accuracy of guessing."""
+    said = {task: f"{100 * chance:.3g}" for task, chance in chances.items()}
+    if len(set(said.values())) <= 1:
+        return f"{next(iter(said.values()), '50')} is guessing"
+    return "guessing reaches " + ", ".join(f"{chance} on {task}" for task, chance in said.items())
 
 
 def percent(fraction: float) -> str:

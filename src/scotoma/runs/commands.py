@@ -22,7 +22,12 @@ def command_line(verb: str, data: Sequence[object], flags: Mapping[str, object])
         elif value is True:
             words.append(f"--{name}")
         elif isinstance(value, tuple) and value:
-            words += [f"--{name}", ",".join(map(str, value))]
+            words += _flag(name, ",".join(map(str, value)))
         elif isinstance(value, str | int | Path) and value is not False:
-            words += [f"--{name}", str(value)]
+            words += _flag(name, str(value))
     return shlex.join(words)
+
+
+def _flag(name: str, value: str) -> list[str]:
+    # On its own, a value that begins with - would be taken for another flag.
+    return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
