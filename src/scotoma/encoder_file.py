@@ -35,8 +35,9 @@ ENCODE_PIXELS = 32 * 64**2
 class Card:
     """Everything in an encoder file but the weights.
 
-    hide, keep and categories are None in an anonymous file. `classifier` is the adversary's architecture,
-    which verification trains from scratch again. `training` records settings, in-training figures, seconds
+    hide, keep and categories are None in an anonymous file. `data_digest` names the images with what was
+    asked of them, `parts_digest` their division. `classifier` is the adversary's architecture, which
+    verification trains from scratch again. `training` records settings, in-training figures, seconds
     and versions.
     """
 
@@ -48,6 +49,7 @@ class Card:
     hide: tuple[str, ...] | None = None
     keep: tuple[str, ...] | None = None
     categories: tuple[str, ...] | None = None
+    parts_digest: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     format: str = FORMAT
     version: int = VERSION

@@ -1,5 +1,6 @@
 """A table of attributes from training to the report: see `tests.tables` for what its images show."""
 
+import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,26 @@ def verify(faces: Path, encoder: Path, attacks: Path, tmp_path: Path) -> Callabl
         return main(["verify", str(file), *known, *more])
 
     return run
+
+
+def test_other_persons_on_the_same_images_are_refused(
+    faces: Path, encoder: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with faces.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        row["person"] = f"q{number // 3}"
+    moved = tmp_path / "moved.csv"
+    with moved.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    where = ["--data", str(moved), "--root", str(faces.parent), "--config", str(attacks)]
+    assert main(["verify", str(encoder), *where, "--out", str(tmp_path / "refused")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "These are the images of training, but they are divided in another way: the encoder has seen some of "
+        "those that would test it. Give the table, or the lists of files, that training was given."
+    )
 
 
 def opened(faces: Path, encoder: FrozenEncoder, *attributes: str) -> scotoma.ImageTable:

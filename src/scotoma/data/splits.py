@@ -170,6 +170,12 @@ def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) ->
     return [part[file] for file in files]
 
 
+def parts_digest(table: ImageTable, parts: Split) -> str:
+    """32 hex characters over key and part of every image, in whatever order of the images."""
+    rows = sorted(f"{table.keys[row]} {name}" for name, rows in vars(parts).items() for row in rows.tolist())
+    return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
+
+
 def split(keys: Sequence[str] | npt.NDArray[np.str_], seed: int, fractions: Fractions | None = None) -> Split:
     """Divide images by the hash of (seed, key); `fractions` defaults to `Fractions()`.
 

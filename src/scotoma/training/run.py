@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches, require_every_class
-from scotoma.data.splits import Split, divide
+from scotoma.data.splits import Split, divide, parts_digest
 from scotoma.data.table import ImageTable, Sides
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import UNNAMED, Card, save_encoder
@@ -285,6 +285,7 @@ def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], an
         classifier=plan.classifier,
         split=replace(plan.split, sides=_unnamed(table.sides) if anonymous else table.sides),
         data_digest=table.digest([*plan.hide, *plan.keep]),
+        parts_digest=parts_digest(table, divide(table, plan.split)),
         hide=None if anonymous else plan.hide,
         keep=None if anonymous else plan.keep,
         categories=None if anonymous else table.categories,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from scotoma.data.photos import cores
+from scotoma.data.splits import parts_digest
 from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
@@ -66,12 +67,14 @@ def verify(
         progress: is shown encodings and attacks.
 
     Raises:
-        InputError: an unknown task, an anonymous encoder without names, too few images.
+        InputError: an unknown task, an anonymous encoder without names, too few images, images of training
+            that are divided in another way.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     plan = make_plan(encoder, request, attack)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
+    _require_same_parts(encoder, suite)
     workers = workers or cores()
     cells = suite.run(workers)
     _write_pictures(suite, folder)
@@ -82,6 +85,19 @@ def verify(
     results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
     results.write(folder / "results.json")
     return results
+
+
+def _require_same_parts(encoder: FrozenEncoder, suite: Suite) -> None:
+    """Check that images of training are divided as they were then, else the encoder has seen test images."""
+    table, plan, card = suite.table, suite.plan, encoder.card
+    if table.digest([*plan.hide, *plan.keep]) != card.data_digest:
+        return
+    if card.parts_digest and parts_digest(table, suite.parts) != card.parts_digest:
+        raise InputError(
+            "These are the images of training, but they are divided in another way: the encoder has seen "
+            "some of those that would test it. Give the table, or the lists of files, that training was "
+            "given."
+        )
 
 
 def make_plan(
