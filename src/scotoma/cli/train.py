@@ -168,6 +168,7 @@ def run_training(
     from scotoma.cli.threads import use_cores
     from scotoma.presets import load_preset
     from scotoma.training.finished import finished_card
+    from scotoma.training.run import require_images
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
@@ -175,7 +176,7 @@ def run_training(
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     table = _open_images(options, preset)
-    plan.tasks(table.attributes)  # names are checked before anything is emptied
+    require_images(table, plan)  # before anything is emptied
     threads = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):

@@ -229,5 +229,6 @@ def _notes(listed: ListedFiles, repeated: Sequence[int]) -> tuple[str, ...]:
     if listed.backslashes:
         notes.append("Backslashes in the paths of files were read as slashes.")
     if repeated:
-        notes.append(f"{len(repeated):,} repeated rows were left out: {list_lines(repeated)}.")
+        rows = "1 repeated row was" if len(repeated) == 1 else f"{len(repeated):,} repeated rows were"
+        notes.append(f"{rows} left out: {list_lines(repeated)}.")
     return tuple(notes)

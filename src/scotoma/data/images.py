@@ -5,6 +5,7 @@ Folders of categories, IDX files, the embedded set and tables of attributes all 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,8 @@ def find_asked(
         raise InputError(
             f"{source} is a table of attributes: there are no categories to choose from with --categories."
         )
+    else:
+        _require_columns(catalogue.table, labelling)
     return catalogue
 
 
@@ -194,6 +197,21 @@ def _fit_array(pixels: Pixels, side: int, channels: int, progress: Progress | No
         fitted[row : row + len(images)] = images
         row += len(images)
     return fitted
+
+
+def _require_columns(table: AttributeTable, asked: Labelling) -> None:
+    """Check everything that is asked of a table, before images are decoded; tells all problems at once."""
+    columns = [name for name in (asked.sides.group_by, asked.sides.column) if name]
+    asks: list[Callable[[], object]] = [partial(table.attribute, name) for name in asked.attributes]
+    asks += [partial(table.text, name) for name in columns]
+    problems = []
+    for ask in asks:
+        try:
+            ask()
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def _require_no_columns(catalogue: Catalogue, asked: Labelling) -> None:

@@ -79,6 +79,19 @@ def train(
     return path
 
 
+def require_images(table: ImageTable, plan: TrainingPlan) -> Split:
+    """The division of the images, once every class of every task is known to occur where it is needed.
+
+    Raises:
+        InputError: names that make no tasks; too few images.
+    """
+    hidden, kept = plan.tasks(table.attributes)
+    parts = divide(table, plan.split)
+    watched = {"training": parts.training, "validation": parts.validation}
+    require_every_class(table, [*hidden, *kept], watched)
+    return parts
+
+
 class _Run:
     """One training run: the game, its data, and the figures that are taken on the way."""
 
@@ -93,9 +106,7 @@ class _Run:
         self.deadline = deadline
         self.plan, self.folder, self.progress, self.table = plan, folder, progress, table
         self.hidden, self.kept = plan.tasks(table.attributes)
-        self.split: Split = divide(table, plan.split)
-        watched = {"training": self.split.training, "validation": self.split.validation}
-        require_every_class(table, self.tasks, watched)
+        self.split: Split = require_images(table, plan)
         self.batches = self._batches(self.split.training, "batches")
         self.population = self._batches(self.split.training, "population")
         self.collapse = self._batches(self.split.validation, "collapse")
