@@ -168,6 +168,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
         config: the TOML file of the options' table, for the record.
     """
     from scotoma.cli.threads import use_cores
+    from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.tasks import known_names
     from scotoma.encoder_file import load_encoder
     from scotoma.runs.progress import watched
@@ -179,7 +180,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
     plan = make_plan(encoder, _request(options), preset.verification)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = _open_images(options, encoder, (*plan.hide, *plan.keep, *plan.tasks))
+    table = open_as_in_training(options, encoder, (*plan.hide, *plan.keep, *plan.tasks))
     for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
         if table.categories and (flag == "tasks" or encoder.card.hide is None):
             known_names(named, table.categories, flag)
@@ -282,72 +283,3 @@ def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> 
         )
     changes = {"verification": options.verification} if options.verification else {}
     return load_preset(str(name), changes, where)
-
-
-def _open_images(
-    options: VerifyOptions, encoder: "FrozenEncoder", attributes: tuple[str, ...]
-) -> "ImageTable":
-    from scotoma.data.images import category_names, open_images
-    from scotoma.runs.progress import watched
-
-    stored = encoder.card.preprocessing
-    labelling = _as_in_training(options.labels, encoder).labelling(attributes)
-    categories = category_names(options.data, labelling.reading)
-    group, trained = options.categories, encoder.card.categories or None
-    if not categories:
-        trained = ()  # a table of attributes
-    elif group is None and trained is not None:
-        missing = sorted(set(trained) - set(categories))
-        group = None if missing else trained
-        if missing:
-            lacking = f"{options.data} lacks {', '.join(missing)}, which took part in training"
-            print(f"{lacking}: all its categories are used.")
-    if group is None and trained is None:
-        print(
-            f"The encoder file does not name the categories of training: all of {options.data} are used. "
-            "If it were others, name them with --categories."
-        )
-    return open_images(
-        options.data,
-        stored.stored_side,
-        stored.channels,
-        categories=group,
-        progress=watched(),
-        labelling=labelling,
-    )
-
-
-def _as_in_training(labels: LabelsOptions, encoder: "FrozenEncoder") -> LabelsOptions:
-    """The options with what kept images together in training: else the encoder may have seen test images.
-
-    Raises:
-        InputError: training divided the images by something that the options leave out or contradict.
-    """
-    from scotoma.encoder_file import UNNAMED
-
-    sides = encoder.card.split.sides
-    problems = []
-    for flag, trained, now in (
-        ("--group-by", sides.group_by, labels.group_by),
-        ("--split-column", sides.column, labels.split_column),
-    ):
-        if trained == UNNAMED and now is None:
-            problems.append(f"{flag} is missing: the encoder file says that there was one, not which")
-        elif trained != UNNAMED and now is not None and now != trained:
-            problems.append(f"{flag} {now}: in training it was {trained or 'not given'}")
-    if labels.group_near_duplicates and not sides.near_duplicates:
-        problems.append("--group-near-duplicates was not given in training")
-    if sides.files != (labels.split_files is not None):
-        problems.append(f"--split-files was {'' if sides.files else 'not '}given in training")
-    if problems:
-        raise InputError(
-            "The images must be divided as in training, or the encoder has seen what tests it: "
-            + "; ".join(problems)
-            + "."
-        )
-    return replace(
-        labels,
-        group_by=labels.group_by or sides.group_by,
-        split_column=labels.split_column or sides.column,
-        group_near_duplicates=sides.near_duplicates,
-    )

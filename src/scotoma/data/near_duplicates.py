@@ -67,7 +67,8 @@ class Look:
 
 def look(image: Pixels) -> Look:
     """A look at one image: uint8 (side, side, channels)."""
-    return Look(_hash(image), _small(image).astype(np.float32))
+    gray = _gray(image)
+    return Look(_hash(gray), _small(gray).astype(np.float32))
 
 
 def near_duplicates_of(looks: Sequence[Look]) -> Rows:
@@ -91,7 +92,7 @@ def perceptual_hashes(pixels: Pixels, progress: Progress | None = None) -> Hashe
     hashes = np.empty(len(pixels), np.uint64)
     row = 0
     for found in in_threads(
-        lambda rows: [_hash(pixels[row]) for row in rows], len(pixels), "comparing images", progress
+        lambda rows: [_hash(_gray(pixels[row])) for row in rows], len(pixels), "comparing images", progress
     ):
         hashes[row : row + len(found)] = found
         row += len(found)
@@ -140,7 +141,7 @@ def likeness(pixels: Pixels, pairs: Rows) -> npt.NDArray[np.float64]:
     1 for images that differ in brightness and contrast only; 0 where one is constant.
     """
     rows, which = np.unique(pairs, return_inverse=True)
-    small = np.array([_small(pixels[row]) for row in rows]).reshape(len(rows), SMALL * SMALL)
+    small = np.array([_small(_gray(pixels[row])) for row in rows]).reshape(len(rows), SMALL * SMALL)
     return _correlation(small, which.reshape(-1, 2))
 
 
@@ -197,15 +198,14 @@ def _sorted(first: Rows, second: Rows, wanted: npt.NDArray[np.bool_]) -> Rows:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _hash(image: Pixels) -> int:
-    gray = _gray(image)
+def _hash(gray: Image.Image) -> int:
     if np.asarray(gray).std() < FLAT:
         return int(NO_HASH)
     return int.from_bytes(np.packbits(imagehash.phash(gray).hash).tobytes(), "big")
 
 
-def _small(image: Pixels) -> npt.NDArray[np.float64]:
-    return np.asarray(_gray(image).resize((SMALL, SMALL), Image.Resampling.BOX), np.float64).ravel()
+def _small(gray: Image.Image) -> npt.NDArray[np.float64]:
+    return np.asarray(gray.resize((SMALL, SMALL), Image.Resampling.BOX), np.float64).ravel()
 
 
 def _gray(image: Pixels) -> Image.Image:
