@@ -62,6 +62,15 @@ def verify(faces: Path, encoder: Path, attacks: Path, tmp_path: Path) -> Callabl
     return run
 
 
+def test_info_says_that_attributes_of_a_table_are_hidden(
+    encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(encoder)]) == 0
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line)
+    assert (said["hides"], said["keeps"]) == ("hair", "Male, Smiling")
+    assert said["categories"] == "none, attributes of a table"
+
+
 def test_other_persons_on_the_same_images_are_refused(
     faces: Path, encoder: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

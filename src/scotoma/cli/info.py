@@ -135,8 +135,12 @@ def _what_for(card: Mapping[str, Any]) -> Facts:
     """The plain entries of a card: what is hidden and kept, among what."""
     unnamed = "not named (anonymous)"
     facts = {
-        title: unnamed if card[name] is None else ", ".join(card[name]) or "nothing"
-        for title, name in (("hides", "hide"), ("keeps", "keep"), ("categories", "categories"))
+        title: unnamed if card[name] is None else ", ".join(card[name]) or none
+        for title, name, none in (
+            ("hides", "hide", "nothing"),
+            ("keeps", "keep", "nothing"),
+            ("categories", "categories", "none, attributes of a table"),
+        )
     }
     return facts | {"images": f"digest {card['data_digest']}"}
 
