@@ -293,6 +293,8 @@ def _name_points(axes: Axes, front: Front) -> None:
             color=_INK,
             parse_math=False,
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+            # A name may stand nearer to another point than to its own.
+            arrowprops={"arrowstyle": "-", "color": _INK, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
             zorder=6,
         )
 
