@@ -141,6 +141,8 @@ def _category_table(found: "Survey") -> "Table":
 
 
 def _remarks(found: "Survey") -> Iterator[str]:
+    from scotoma.data.survey import LOOKED_AT
+
     yield from _listed("cannot be read", "file", [f"{each.name}: {each.reason}" for each in found.unreadable])
     where = "" if found.columns else "in one category "
     yield from _listed(
@@ -159,7 +161,8 @@ def _remarks(found: "Survey") -> Iterator[str]:
         [" = ".join(group) for group in found.parted],
     )
     if found.near is None:
-        yield "Nearly equal images were not looked for: most images have less than 64 pixels on a side."
+        small = f"most images have less than {LOOKED_AT} pixels on a side"
+        yield f"Nearly equal images were not looked for: {small}."
     elif len(found.near) > len(found.parted):
         yield f"{_counted(len(found.near) - len(found.parted), 'group')} of nearly equal images on one side."
     yield from _listed("without images in it (no category)", "folder", found.without_images)

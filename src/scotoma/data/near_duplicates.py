@@ -10,7 +10,7 @@ How the numbers below were chosen is in experiments/near_duplicates.py. They are
 pictures of one kind of thing, as those of Fashion-MNIST, thousands of pairs are alike and none is the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import imagehash
@@ -74,9 +74,7 @@ def look(image: Pixels) -> Look:
 def near_duplicates_of(looks: Sequence[Look]) -> Rows:
     """As `near_duplicates`, of images that were looked at: int64 (pairs, 2)."""
     links = near_links(np.array([each.hash for each in looks], np.uint64), CANDIDATES)
-    rows, which = np.unique(links, return_inverse=True)
-    small = np.array([looks[row].small for row in rows]).reshape(len(rows), SMALL * SMALL)
-    return links[_correlation(small, which.reshape(-1, 2)) >= LIKENESS]
+    return links[_correlation(lambda row: looks[row].small, links) >= LIKENESS]
 
 
 def perceptual_hashes(pixels: Pixels, progress: Progress | None = None) -> Hashes:
@@ -140,16 +138,16 @@ def likeness(pixels: Pixels, pairs: Rows) -> npt.NDArray[np.float64]:
 
     1 for images that differ in brightness and contrast only; 0 where one is constant.
     """
+    return _correlation(lambda row: _small(_gray(pixels[row])), pairs)
+
+
+def _correlation(small_of: Callable[[int], npt.NDArray[np.floating]], pairs: Rows) -> npt.NDArray[np.float64]:
+    """Of the small pictures of the two rows of each pair, (pairs,)."""
     rows, which = np.unique(pairs, return_inverse=True)
-    small = np.array([_small(_gray(pixels[row])) for row in rows]).reshape(len(rows), SMALL * SMALL)
-    return _correlation(small, which.reshape(-1, 2))
-
-
-def _correlation(small: npt.NDArray[np.floating], pairs: Rows) -> npt.NDArray[np.float64]:
-    """Of the rows of `small` (images, pixels) that each pair names, (pairs,)."""
-    small = small - small.mean(axis=1, keepdims=True)
+    small = np.array([small_of(row) for row in rows]).reshape(len(rows), SMALL * SMALL)
+    small -= small.mean(axis=1, keepdims=True)
     small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-9)
-    left, right = pairs.T
+    left, right = which.reshape(-1, 2).T
     found = np.empty(len(pairs))
     for start in range(0, len(pairs), BLOCK):
         block = slice(start, start + BLOCK)

@@ -11,8 +11,6 @@ from statistics import median
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from scotoma.data.attributes import ColumnSummary
 from scotoma.data.catalogue import Catalogue
@@ -22,6 +20,7 @@ from scotoma.data.near_duplicates import Look, look, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import ImageTable, by_category
+from scotoma.data.units import components
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 
@@ -199,7 +198,7 @@ def _sum_up(
         lambda: np.empty((0, 2), np.int64) if pairs is None else pairs,
     )
     part = _parts(table, recipe)
-    near = None if pairs is None else _components(pairs, len(taken))
+    near = None if pairs is None else _connected(pairs, len(taken))
     parted = [rows for rows in near or () if len(set(part[rows].tolist())) > 1]
     return Survey(
         source=catalogue.source,
@@ -252,13 +251,12 @@ def _near(images: list[_Image]) -> npt.NDArray[np.int64] | None:
     return pairs
 
 
-def _components(pairs: npt.NDArray[np.int64], images: int) -> list[list[int]]:
+def _connected(pairs: npt.NDArray[np.int64], images: int) -> list[list[int]]:
     """Rows of the images that pairs connect."""
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (images, images))
-    numbers = connected_components(links, directed=False)[1]
+    numbers = components(images, pairs)
     groups: dict[int, list[int]] = {}
     for row in np.unique(pairs).tolist():
-        groups.setdefault(int(numbers[row]), []).append(row)
+        groups.setdefault(numbers[row], []).append(row)
     return list(groups.values())
 
 

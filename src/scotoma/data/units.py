@@ -39,7 +39,7 @@ def units(keys: Keys, groups: Sequence[str] | None = None, pairs: Rows | None = 
     if len(group_of) != len(key_of):
         raise ValueError(f"{len(group_of)} groups for {len(key_of)} images")
     links = [_alike(key_of), _alike(group_of), *([] if pairs is None else [pairs])]
-    unit = _components(len(key_of), np.concatenate(links))
+    unit = components(len(key_of), np.concatenate(links))
     first_key: dict[int, str] = {}
     first_group: dict[int, str] = {}
     for number, key, group in zip(unit, key_of, group_of, strict=True):
@@ -57,8 +57,8 @@ def _alike(values: list[str]) -> Rows:
     return np.array([pair for pair in pairs if pair[0] != pair[1]], np.int64).reshape(-1, 2)
 
 
-def _components(images: int, pairs: Rows) -> list[int]:
-    """The number of the connected component of each image."""
+def components(images: int, pairs: Rows) -> list[int]:
+    """The number of the connected component of each image, where pairs (pairs, 2) of rows are connected."""
     links = (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1]))
     numbers: list[int] = connected_components(coo_array(links, (images, images)), directed=False)[1].tolist()
     return numbers
