@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +109,13 @@ def test_options_come_from_a_file_too(photos: Path, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert list(rows(out)) == ["a", "c"]
     assert "how seed 3 divides them" in out
+
+
+def test_a_bomb_is_told_in_our_words_alone(photos: Path) -> None:
+    """In a process of its own: tests turn warnings into errors."""
+    Image.new("1", (10_000, 10_000)).save(photos / "a" / "bomb.png")
+    command = [sys.executable, "-m", "scotoma", "check", str(photos)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "  a/bomb.png: more than 89,478,485 pixels, taken for a decompression bomb\n" in ended.stdout
+    assert "Warning" not in ended.stderr

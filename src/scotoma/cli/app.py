@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     tune_allocator()
+    # Pillow's words on an image of too many pixels, which is refused in our own.
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
     before = _stop_at_once_the_second_time()
     try:
         app = make_app()
