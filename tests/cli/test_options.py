@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.cli.options import names, overlay, read_options, resumable
+from scotoma.cli.options import assigned, names, overlay, read_options, resumable, seconds
 from scotoma.errors import InputError
 
 
@@ -70,3 +70,38 @@ def test_resumable_changes_nothing_but_ctrl_c() -> None:
         raise ValueError("other")
     with pytest.raises(KeyboardInterrupt, match="advice"), resumable("advice"):
         raise KeyboardInterrupt
+
+
+def test_assignments_are_tables_as_a_toml_file_has_them() -> None:
+    given = ["training.batch=32", "encoder.code_bits = 2", "training.objective=gan", "training.alpha=0.5"]
+    assert assigned([*given, 'training.precision="fp32"']) == {
+        "training": {"batch": 32, "objective": "gan", "alpha": 0.5, "precision": "fp32"},
+        "encoder": {"code_bits": 2},
+    }
+    # The last word counts, and a list is a list.
+    assert assigned(["a.b=1", "a.b=[2, 3]"]) == {"a": {"b": [2, 3]}}
+    assert assigned([]) == {}
+
+
+def test_all_that_is_no_assignment_is_told() -> None:
+    with pytest.raises(InputError) as caught:
+        assigned(["training.batch", "=3", "a.b=", "a b=1", "training.alpha=1"])
+    assert str(caught.value) == (
+        "--set 'training.batch', '=3', 'a.b=', 'a b=1': write KEY=VALUE, as in --set training.batch=32."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("30m", 1800), ("8h", 28_800), ("1.5 H", 5400), ("2d", 172_800)]
+)
+def test_durations_are_read(text: str, expected: float) -> None:
+    assert seconds(text, "--time-limit") == expected
+
+
+@pytest.mark.parametrize("text", ["", "30", "m", "-3m", "0s", "infh", "nans", "3w"])
+def test_what_is_no_duration_is_told(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        seconds(text, "--time-limit")
+    assert str(caught.value) == (
+        f"--time-limit {text!r} is no duration: write a number with s, m, h or d, as in 30m."
+    )

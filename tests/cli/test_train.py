@@ -321,6 +321,39 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     assert all(np.isfinite(tensor).all() for tensor in first.values())
 
 
+def test_a_run_stops_at_its_time_limit_and_goes_on_to_the_same_weights(
+    places: Path, trained: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    # 2 iterations of warm-up come first: the limit is over after the first of them.
+    assert train(places, out, tiny, "--time-limit", "0.000001s") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "The time limit is reached at iteration -1 of 12. The same command goes on from there."
+    )
+    assert not (out / "encoder.safetensors").exists()
+    assert train(places, out, tiny) == 0
+    assert "Going on from the checkpoint at iteration -1.\n" in capsys.readouterr().out
+    assert same_weights(out / "encoder.safetensors", trained / "encoder.safetensors")
+
+
+def test_settings_by_flag_go_over_the_file_and_are_recorded(
+    places: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    flags = ["--set", "training.batch=6", "--set", "training.objective=gan", "--alpha", "0.5"]
+    assert train(places, out, tiny, *flags) == 0
+    training = scotoma.load_encoder(out / "encoder.safetensors").card.training["settings"]
+    assert (training["batch"], training["objective"], training["alpha"]) == (6, "gan", 0.5)
+    assert training["iterations"] == TRAINING["iterations"]
+    asked = json.loads((out / "settings.json").read_text())["command"]
+    assert "--set training.batch=6 --set training.objective=gan --set training.alpha=0.5" in asked
+    capsys.readouterr()
+    assert main(asked.split()[1:]) == 0
+    assert "holds this run, finished" in capsys.readouterr().out
+    assert train(places, out, tiny, "--set", "training.bach=6") == 2
+    assert "  - training.bach: unknown key, did you mean 'batch'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [

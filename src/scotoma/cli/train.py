@@ -1,6 +1,6 @@
 """The verb `train`: how is an encoder made that hides what was named?"""
 
-import resource
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -208,8 +208,11 @@ def show_training(options: TrainOptions, where: str) -> None:
     for line in (*outline(table, plan, use_cores()), *floors(table, plan)):
         print(line)
     time_left = about(estimate_seconds(table, plan))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f"memory    {peak:,.0f} MiB at the peak of the few updates that were timed")
+    if sys.platform == "linux":
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # KiB there, bytes elsewhere
+        print(f"memory    {peak:,.0f} MiB at the peak of the few updates that were timed")
     print(f"time      {time_left}")
 
 
