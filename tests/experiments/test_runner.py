@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -135,3 +136,40 @@ def test_ctrl_c_reaches_the_running_cells_and_waits_for_them(places: Places, tin
     with pytest.raises(KeyboardInterrupt, match="The same command goes on: what has ended is kept"):
         run_cells([encoder], places)
     assert Path(f"{encoder.folder(places.out)}.stopped").exists()
+
+
+PARENT = """
+import signal, subprocess, sys, time
+from scotoma.experiments.runner import _stop_with_parent
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in a shell's background it is ignored
+code = "import time; print('ready', flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True,
+                         preexec_fn=_stop_with_parent)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death is Linux's")
+def test_a_cell_ends_when_the_process_that_started_it_is_killed() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    os.kill(child, 0)  # it runs
+    parent.kill()
+    parent.communicate()
+    for _ in range(200):
+        if not _runs(child):
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    raise AssertionError("the child outlived its parent by 10 s")
+
+
+def _runs(process: int) -> bool:
+    """Whether it is there, and not only waiting for somebody to ask how it ended."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
