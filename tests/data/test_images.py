@@ -287,6 +287,14 @@ def test_lists_of_files_give_the_parts(faces: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_list_that_is_no_text_is_told(faces: Path, tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    (lists / "test.txt").write_bytes(b"img/\xff.png\n")
+    assert refusal(faces, split_files=lists) == (
+        f"The list {lists / 'test.txt'} cannot be read: it is not UTF-8 text."
+    )
+
+
 def test_lists_that_cannot_be_used(faces: Path, tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     reserve = (lists / "reserve.txt").read_text()

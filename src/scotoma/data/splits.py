@@ -126,11 +126,8 @@ def given_parts(
         needed = {name: count for name, count in zip(PARTS, counts, strict=True) if name != "reserve"}
         problems += [f"there is no image for {name}" for name, count in needed.items() if not count]
     if problems:
-        shown = [f"  {problem}" for problem in problems[:SHOWN]]
-        if len(problems) > SHOWN:
-            shown.append(f"  and {len(problems) - SHOWN:,} more")
         allowed = ", ".join(sorted(SYNONYMS))
-        raise InputError("\n".join([f"The parts from {where} cannot be used (allowed: {allowed}):", *shown]))
+        raise _told(f"The parts from {where} cannot be used (allowed: {allowed}):", problems)
     return parts
 
 
@@ -145,7 +142,8 @@ def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) ->
             categories, or in one that does not take part.
 
     Raises:
-        InputError: no such lists, a file in two lists, in none, or one that is not there.
+        InputError: no such lists, one that cannot be read, a file in two lists, in none, or one that is not
+            there.
     """
     part: dict[str, str] = {}
     problems = []
@@ -154,7 +152,7 @@ def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) ->
         raise InputError(f"There is no list {', '.join(missing)}: --split-files takes a folder with these.")
     known = set(source)
     for name, path in lists.items():
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        lines = _lines_of(path) if path.is_file() else []
         for line in filter(None, map(str.strip, lines)):
             if line in part:
                 problems.append(f"{line} is in {part[line]}.txt and in {name}.txt")
@@ -163,11 +161,24 @@ def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) ->
             part.setdefault(line, name)
     problems += [f"{file} is in no list" for file in files if file not in part]
     if problems:
-        shown = [f"  {problem}" for problem in problems[:SHOWN]]
-        if len(problems) > SHOWN:
-            shown.append(f"  and {len(problems) - SHOWN:,} more")
-        raise InputError("\n".join([f"The lists in {folder} cannot be used:", *shown]))
+        raise _told(f"The lists in {folder} cannot be used:", problems)
     return [part[file] for file in files]
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"The list {path} cannot be read: it is not UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"The list {path} cannot be read: {error.strerror}.") from None
+
+
+def _told(head: str, problems: Sequence[str]) -> InputError:
+    """The error that tells of all problems: the first 20, then how many more."""
+    shown = [f"  {problem}" for problem in problems[:SHOWN]]
+    more = [f"  and {len(problems) - SHOWN:,} more"] if len(problems) > SHOWN else []
+    return InputError("\n".join([head, *shown, *more]))
 
 
 def parts_digest(table: ImageTable, parts: Split) -> str:
