@@ -74,7 +74,7 @@ def train(
         return path
     run.play()
     in_training = run.finish()
-    card = _card(table, plan, in_training, anonymous)
+    card = _card(table, plan, run.split, in_training, anonymous)
     save_encoder(path, run.game.chosen or run.game.average, card)
     return path
 
@@ -110,7 +110,7 @@ class _Run:
         self.batches = self._batches(self.split.training, "batches")
         self.population = self._batches(self.split.training, "population")
         self.collapse = self._batches(self.split.validation, "collapse")
-        self.fingerprint = _fingerprint(table, plan)
+        self.fingerprint = _fingerprint(table, plan, self.split)
         self.game = self._start()
         self.record = load_checkpoint(folder, self.game, self.fingerprint) or Record()
         self.losses = torch.zeros(1 + len(self.tasks))
@@ -266,7 +266,7 @@ def _images(batches: Batches, count: int) -> Iterator[Tensor]:
     return (batches.at(number).images for number in range(count))
 
 
-def _fingerprint(table: ImageTable, plan: TrainingPlan) -> str:
+def _fingerprint(table: ImageTable, plan: TrainingPlan, parts: Split) -> str:
     """What must be equal for a run to be continued. Threads, because sums over several differ in the last
     bit.
     """
@@ -275,7 +275,7 @@ def _fingerprint(table: ImageTable, plan: TrainingPlan) -> str:
     digest = table.digest([*plan.hide, *plan.keep])
     about = [to_dict(replace(plan, training=settings, preset="")), digest, torch.get_num_threads()]
     if table.sides != Sides():
-        about.append(table.keys[divide(table, plan.split).training].tolist())
+        about.append(table.keys[parts.training].tolist())
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -285,7 +285,9 @@ def _unnamed(sides: Sides) -> Sides:
     return replace(sides, group_by=group_by, column=column)
 
 
-def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], anonymous: bool) -> Card:
+def _card(
+    table: ImageTable, plan: TrainingPlan, parts: Split, in_training: dict[str, Any], anonymous: bool
+) -> Card:
     if anonymous:
         for group in ("hidden", "kept"):
             values = in_training[group].values()
@@ -296,7 +298,7 @@ def _card(table: ImageTable, plan: TrainingPlan, in_training: dict[str, Any], an
         classifier=plan.classifier,
         split=replace(plan.split, sides=_unnamed(table.sides) if anonymous else table.sides),
         data_digest=table.digest([*plan.hide, *plan.keep]),
-        parts_digest=parts_digest(table, divide(table, plan.split)),
+        parts_digest=parts_digest(table, parts),
         hide=None if anonymous else plan.hide,
         keep=None if anonymous else plan.keep,
         categories=None if anonymous else table.categories,

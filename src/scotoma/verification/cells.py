@@ -68,12 +68,15 @@ def read_predictions(path: Path, cell: Cell) -> dict[str, list[Any]] | None:
 
 
 class CellFolder:
-    """The cells of a verification run: made from outcomes, and kept in one file for each subject and task."""
+    """The cells of a verification run: made from outcomes, and kept in one file for each subject and task.
+
+    `data_digest` names the images with what the encoder hides and keeps of them.
+    """
 
     def __init__(self, folder: Path, table: ImageTable, parts: Split, plan: VerificationPlan) -> None:
         self.folder, self.table, self.test_rows, self.plan = folder, table, parts.test, plan
         self._parts = parts
-        self._data_digest = table.digest([*plan.hide, *plan.keep])
+        self.data_digest = table.digest([*plan.hide, *plan.keep])
 
     def labels(self, task: Task) -> Labels:
         """The categories of the images of each part in a task."""
@@ -207,7 +210,7 @@ class CellFolder:
         """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""
         plan = to_dict(self.plan)
         del plan["tasks"]
-        about = [subject.digest, subject.attacker.name, str(task), plan, self._data_digest]
+        about = [subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
         if task.attribute != CATEGORY:
             about.append(self.table.digest([task.attribute]))
         if self.table.sides != Sides():

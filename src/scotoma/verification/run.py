@@ -89,10 +89,10 @@ def verify(
 
 def _require_same_parts(encoder: FrozenEncoder, suite: Suite) -> None:
     """Check that images of training are divided as they were then, else the encoder has seen test images."""
-    table, plan, card = suite.table, suite.plan, encoder.card
-    if table.digest([*plan.hide, *plan.keep]) != card.data_digest:
+    card = encoder.card
+    if suite.cell_folder.data_digest != card.data_digest:
         return
-    if card.parts_digest and parts_digest(table, suite.parts) != card.parts_digest:
+    if card.parts_digest and parts_digest(suite.table, suite.parts) != card.parts_digest:
         raise InputError(
             "These are the images of training, but they are divided in another way: the encoder has seen "
             "some of those that would test it. Give the table, or the lists of files, that training was "
@@ -147,7 +147,7 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
 
 def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> dict[str, Any]:
     table = suite.table
-    digest = table.digest([*suite.plan.hide, *suite.plan.keep])
+    digest = suite.cell_folder.data_digest
     return {
         "command": command,
         "data": {
