@@ -3,14 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.data.attribute_table import (
-    MISSING,
-    AttributeTable,
-    ColumnSummary,
-    Reading,
-    is_table,
-    read_attribute_table,
-)
+from scotoma.data.attribute_table import AttributeTable, Reading, is_table, read_attribute_table
+from scotoma.data.attributes import ColumnSummary
+from scotoma.data.table import MISSING
 from scotoma.errors import InputError
 
 FACES = """\

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scotoma.data.attribute_table import AttributeTable, ColumnSummary, Reading, read_attribute_table
+from scotoma.data.attribute_table import AttributeTable, Reading, read_attribute_table
+from scotoma.data.attributes import ColumnSummary
 from scotoma.errors import InputError
 
 FILES = [

@@ -1,6 +1,7 @@
 """On which images is an encoder attacked, and are they divided as they were in training?"""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scotoma.cli.labels import LabelsOptions
@@ -20,26 +21,15 @@ def open_as_in_training(
     Raises:
         InputError: the images cannot be used, or would be divided in another way than in training.
     """
-    from scotoma.data.images import category_names, open_images
+    from scotoma.data.attribute_table import is_table
+    from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
 
     stored = encoder.card.preprocessing
     labelling = _as_in_training(options.labels, encoder).labelling(attributes)
-    categories = category_names(options.data, labelling.reading)
-    group, trained = options.categories, encoder.card.categories or None
-    if not categories:
-        trained = ()  # a table of attributes
-    elif group is None and trained is not None:
-        missing = sorted(set(trained) - set(categories))
-        group = None if missing else trained
-        if missing:
-            lacking = f"{options.data} lacks {', '.join(missing)}, which took part in training"
-            print(f"{lacking}: all its categories are used.")
-    if group is None and trained is None:
-        print(
-            f"The encoder file does not name the categories of training: all of {options.data} are used. "
-            "If it were others, name them with --categories."
-        )
+    group = options.categories
+    if group is None and not is_table(Path(options.data)):
+        group = _group_of_training(options.data, encoder)
     return open_images(
         options.data,
         stored.stored_side,
@@ -48,6 +38,24 @@ def open_as_in_training(
         progress=watched(),
         labelling=labelling,
     )
+
+
+def _group_of_training(data: str, encoder: "FrozenEncoder") -> tuple[str, ...] | None:
+    """The categories that took part in training; None for all, which is said."""
+    from scotoma.data.images import category_names
+
+    trained = encoder.card.categories
+    if not trained:
+        print(
+            f"The encoder file does not name the categories of training: all of {data} are used. "
+            "If it were others, name them with --categories."
+        )
+        return None
+    if missing := sorted(set(trained) - set(category_names(data))):
+        lacking = f"{data} lacks {', '.join(missing)}, which took part in training"
+        print(f"{lacking}: all its categories are used.")
+        return None
+    return trained
 
 
 def _as_in_training(labels: LabelsOptions, encoder: "FrozenEncoder") -> LabelsOptions:

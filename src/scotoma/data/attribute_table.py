@@ -13,20 +13,10 @@ from scotoma.data.attributes import ColumnSummary, ask, parse_question, summaris
 from scotoma.data.columns import READ_AS, Column
 from scotoma.data.delimited import Rows, read_rows
 from scotoma.data.listed_files import ListedFiles, find_files, image_share
-from scotoma.data.table import MISSING, Attribute
+from scotoma.data.table import Attribute
 from scotoma.data.table_problems import Problems, list_lines
 from scotoma.errors import InputError
 from scotoma.runs.settings import nearest
-
-__all__ = [
-    "MISSING",
-    "Attribute",
-    "AttributeTable",
-    "ColumnSummary",
-    "Reading",
-    "is_table",
-    "read_attribute_table",
-]
 
 SUFFIXES = (".csv", ".tsv")
 

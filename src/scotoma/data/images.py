@@ -5,7 +5,6 @@ Folders of categories, IDX files, the embedded set and tables of attributes all 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,22 +74,25 @@ def open_images(
     """
     require_size(side, channels)
     asked = labelling or Labelling()
-    everything = find_asked(source, asked, categories)
+    everything, said = find_asked(source, asked, categories)
     names: list[str] = []
     if everything.kind in ("embedded", "idx"):
         table = _open_arrays(everything, side, channels, categories, progress)
     else:
         catalogue = everything if categories is None else everything.restricted_to(categories)
         opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
-        table = _open_files(catalogue, opened, asked)
+        table = _open_files(catalogue, opened, said)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
     return with_sides(table, asked, names, everything, lambda: near_duplicates(table.pixels, progress))
 
 
 def find_asked(
     source: str | Path, labelling: Labelling, categories: Sequence[str] | None = None
-) -> Catalogue:
+) -> tuple[Catalogue, dict[str, Attribute]]:
     """All images of a source, once it is known to have what is asked of it: columns, or categories.
+
+    Returns:
+        The catalogue, and of a table what it answers for every image, by question.
 
     Raises:
         InputError: what `find_images` raises; flags for a table on another source, and the other way round.
@@ -98,13 +100,12 @@ def find_asked(
     catalogue = find_images(source, labelling.reading)
     if catalogue.table is None:
         _require_no_columns(catalogue, labelling)
-    elif categories is not None:
+        return catalogue, {}
+    if categories is not None:
         raise InputError(
             f"{source} is a table of attributes: there are no categories to choose from with --categories."
         )
-    else:
-        _require_columns(catalogue.table, labelling)
-    return catalogue
+    return catalogue, _ask(catalogue.table, labelling)
 
 
 def attributes_of(
@@ -115,21 +116,21 @@ def attributes_of(
     Raises:
         InputError: the source, a category or an attribute cannot be used.
     """
-    catalogue = find_asked(source, labelling, categories)
+    catalogue, said = find_asked(source, labelling, categories)
     if catalogue.table is not None:
-        return {name: catalogue.table.attribute(name) for name in labelling.attributes}
+        return said
     there = catalogue.categories or read_arrays(catalogue)[2]
     group = require_categories(categories or there, there, catalogue.source)
     return by_category(group, np.empty(0, np.int64))
 
 
-def category_names(source: str | Path, reading: Reading | None = None) -> tuple[str, ...]:
+def category_names(source: str | Path) -> tuple[str, ...]:
     """The categories of a source, without decoding the images of a folder; none for a table of attributes.
 
     Raises:
         InputError: the source cannot be used.
     """
-    catalogue = find_images(source, reading)
+    catalogue = find_images(source)
     return catalogue.categories if catalogue.kind in ("folders", "table") else read_arrays(catalogue)[2]
 
 
@@ -199,19 +200,23 @@ def _fit_array(pixels: Pixels, side: int, channels: int, progress: Progress | No
     return fitted
 
 
-def _require_columns(table: AttributeTable, asked: Labelling) -> None:
-    """Check everything that is asked of a table, before images are decoded; tells all problems at once."""
-    columns = [name for name in (asked.sides.group_by, asked.sides.column) if name]
-    asks: list[Callable[[], object]] = [partial(table.attribute, name) for name in asked.attributes]
-    asks += [partial(table.text, name) for name in columns]
+def _ask(table: AttributeTable, asked: Labelling) -> dict[str, Attribute]:
+    """Everything that is asked of a table, before images are decoded; tells all problems at once."""
+    said: dict[str, Attribute] = {}
     problems = []
-    for ask in asks:
+    for name in asked.attributes:
         try:
-            ask()
+            said[name] = table.attribute(name)
+        except InputError as error:
+            problems.append(str(error))
+    for name in filter(None, (asked.sides.group_by, asked.sides.column)):
+        try:
+            table.text(name)
         except InputError as error:
             problems.append(str(error))
     if problems:
         raise InputError("\n".join(problems))
+    return said
 
 
 def _require_no_columns(catalogue: Catalogue, asked: Labelling) -> None:
@@ -232,7 +237,7 @@ def _require_no_columns(catalogue: Catalogue, asked: Labelling) -> None:
         )
 
 
-def _open_files(catalogue: Catalogue, opened: Decoded, asked: Labelling) -> ImageTable:
+def _open_files(catalogue: Catalogue, opened: Decoded, said: Mapping[str, Attribute]) -> ImageTable:
     used, keys = opened.of_used(), opened.used_keys()
     skipped = tuple(f"{catalogue.files[row]}: {reason}" for row, reason in opened.unreadable.items())
     conflicts = [row for row in opened.left_out if row not in opened.unreadable]
@@ -242,18 +247,15 @@ def _open_files(catalogue: Catalogue, opened: Decoded, asked: Labelling) -> Imag
         _require_every_category(labels, catalogue.categories, left_out)
         attributes = by_category(catalogue.categories, labels)
     else:
-        attributes = {name: answers(catalogue.table, name, used, keys) for name in asked.attributes}
+        attributes = {name: answers(each, used, keys) for name, each in said.items()}
     notes = catalogue.table.notes if catalogue.table else ()
     return ImageTable(
         opened.pixels, keys, attributes, catalogue.source, left_out, skipped=skipped, notes=notes
     )
 
 
-def answers(
-    table: AttributeTable, question: str, used: npt.NDArray[np.bool_], keys: npt.NDArray[np.str_]
-) -> Attribute:
-    """The answers for the images that are used; equal images with different ones have none."""
-    found = table.attribute(question)
+def answers(found: Attribute, used: npt.NDArray[np.bool_], keys: npt.NDArray[np.str_]) -> Attribute:
+    """A table's answers for the images that are used; equal images with different ones have none."""
     labels = found.labels[used].copy()
     known = np.flatnonzero(labels != MISSING)
     contradicting = known[conflicting_rows(keys[known].tolist(), labels[known])]

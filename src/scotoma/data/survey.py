@@ -4,7 +4,7 @@
 stop at images that cannot be read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ from scotoma.data.images import Labelling, answers, find_asked, read_arrays, wit
 from scotoma.data.near_duplicates import Look, look, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
-from scotoma.data.table import ImageTable, by_category
+from scotoma.data.table import Attribute, ImageTable, by_category
 from scotoma.data.units import components
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
@@ -133,7 +133,8 @@ def survey(
             overlap. Unreadable files are no error here.
     """
     asked = labelling or Labelling()
-    everything = catalogue = find_asked(source, asked, categories)
+    everything, said = find_asked(source, asked, categories)
+    catalogue = everything
     if asked.attributes and everything.table is None:
         raise InputError(
             f"--attributes: {source} is no table of attributes; the images of its categories are counted "
@@ -149,7 +150,7 @@ def survey(
     else:
         catalogue = catalogue if categories is None else catalogue.restricted_to(categories)
         images, names = _look_at_files(catalogue, progress), catalogue.categories
-    return _sum_up(everything, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
+    return _sum_up(everything, said, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
 
 
 def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Image]:
@@ -179,7 +180,12 @@ def is_gray(pixels: Pixels) -> bool:
 
 
 def _sum_up(
-    catalogue: Catalogue, recipe: SplitRecipe, asked: Labelling, images: list[_Image], names: tuple[str, ...]
+    catalogue: Catalogue,
+    said: Mapping[str, Attribute],
+    recipe: SplitRecipe,
+    asked: Labelling,
+    images: list[_Image],
+    names: tuple[str, ...],
 ) -> Survey:
     readable = [image for image in images if image.key]
     unreadable = tuple(Unreadable(image.name, image.reason) for image in images if not image.key)
@@ -191,7 +197,7 @@ def _sum_up(
     taken = [image for image, is_used in zip(images, used, strict=True) if is_used]
     pairs = _near(taken)
     table = with_sides(
-        _table(catalogue, asked, images, used, names),
+        _table(catalogue, said, images, used, names),
         asked,
         [image.name for image in taken],
         catalogue,
@@ -224,7 +230,7 @@ def _sum_up(
 
 def _table(
     catalogue: Catalogue,
-    asked: Labelling,
+    said: Mapping[str, Attribute],
     images: list[_Image],
     used: npt.NDArray[np.bool_],
     names: tuple[str, ...],
@@ -234,7 +240,7 @@ def _table(
     if catalogue.table is None:
         attributes = by_category(names, np.array([image.label for image in images], np.int64)[used])
     else:
-        attributes = {name: answers(catalogue.table, name, used, keys) for name in asked.attributes}
+        attributes = {name: answers(each, used, keys) for name, each in said.items()}
     return ImageTable(np.empty((len(keys), 0, 0, 0), np.uint8), keys, attributes, catalogue.source)
 
 
