@@ -15,7 +15,6 @@ from scotoma.data.cache import Decoded, decoded
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import fit_square, pixel_key, require_size
 from scotoma.data.fashion import GARMENTS, embedded_set, read_idx_folder
-from scotoma.data.near_duplicates import near_duplicates
 from scotoma.data.photos import in_threads
 from scotoma.data.splits import given_parts, parts_of_files
 from scotoma.data.table import (
@@ -27,7 +26,6 @@ from scotoma.data.table import (
     conflicting_rows,
     require_categories,
 )
-from scotoma.data.units import units
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 
@@ -83,7 +81,13 @@ def open_images(
         opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
         table = _open_files(catalogue, opened, said)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
-    return with_sides(table, asked, names, everything, lambda: near_duplicates(table.pixels, progress))
+
+    def near() -> npt.NDArray[np.int64]:
+        from scotoma.data.near_duplicates import near_duplicates  # see `with_sides`
+
+        return near_duplicates(table.pixels, progress)
+
+    return with_sides(table, asked, names, everything, near)
 
 
 def find_asked(
@@ -288,6 +292,9 @@ def with_sides(
     sides = replace(asked.sides, files=asked.split_files is not None)
     if sides == Sides():
         return table
+    # These load much of scipy, which training has no other use for.
+    from scotoma.data.units import units
+
     if sides.column and sides.files:
         raise InputError("--split-column and --split-files both give the parts of the split: give one.")
 
