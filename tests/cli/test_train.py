@@ -70,8 +70,8 @@ def test_a_run_says_what_it_does_and_leaves_an_encoder(
         f"keep      office ({positive[2]} in training)",
         "encoder   8 x 8 x 3 to 4 x 4 x 3, 216 parameters; one output sees 8 x 8 pixels",
         "against   2 classifiers, 662 + 662 parameters",
-        "training  12 iterations after 2 of warm-up; 1 + 1 updates each, on 2 x 4 images; label-flip, bf16, "
-        "threads: 1",
+        "training  12 iterations after 2 of warm-up; 1 + 1 updates each, on 2 x 4 images; label-flip, "
+        f"{encoder.card.training['settings']['precision']}, threads: 1",
         f"Encoder: {out / 'encoder.safetensors'}",
         f"Against the classifiers of training: -airport_terminal {100 * hidden['airport_terminal']:.1f} %, "
         f"+office {100 * kept['office']:.1f} %. That proves nothing yet.",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scotoma.errors import InputError
+from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.objectives import ObjectiveName
 
 
@@ -23,7 +24,9 @@ class TrainingSettings:
     iterations. `encoder_average` is the decay of a running average of the encoder's weights, which is shipped
     in their place (0: the last weights, as in the paper). Every `probe_every` iterations of the second half
     (0: never) a fresh classifier attacks what would be shipped for `probe_steps` updates, and the encoder
-    with the best probe is shipped. Every `evaluate_every` iterations the validation figures and the
+    with the best probe is shipped. `precision` is that of convolutions in training; "auto" becomes bf16 where
+    the processor multiplies in it and fp32 elsewhere, as soon as the settings are made, so that a run records
+    what it was. Every `evaluate_every` iterations the validation figures and the
     collapse figures are taken, every `checkpoint_every` the run is saved. `on_collapse` says whether a
     collapsed encoder stops the run or is recorded only (ablations).
     """
@@ -42,7 +45,7 @@ class TrainingSettings:
     encoder_drop: float = 0.1**0.25
     drop_every: int = 200_000
     encoder_average: float = 0.0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
     probe_every: int = 0
     probe_steps: int = 300
     evaluate_every: int = 1_000
@@ -50,6 +53,8 @@ class TrainingSettings:
     on_collapse: Literal["stop", "record"] = "stop"
 
     def __post_init__(self) -> None:
+        if self.precision == "auto":
+            object.__setattr__(self, "precision", "bf16" if multiplies_in_bf16() else "fp32")
         problems = [
             f"'{name}' is {value}: must be at least {least}"
             for name, least in {

@@ -16,6 +16,7 @@ from scotoma.data.splits import parts_digest
 from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
+from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.settings import to_dict
@@ -168,6 +169,7 @@ def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> 
             "processor": _processor(),
             "cores": cores(),
             "workers": workers,
+            "bf16": multiplies_in_bf16(),
             "system": platform.platform(),
         },
         "versions": {

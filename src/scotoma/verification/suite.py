@@ -18,6 +18,7 @@ from scotoma.encoder_file import FrozenEncoder
 from scotoma.errors import ScotomaError
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import EncoderSettings
+from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Cell, Point
 from scotoma.runs.run_folder import clear_abandoned
@@ -168,7 +169,7 @@ class Suite:
                 task,
                 settings,
                 seed,
-                bf16=subject.attacker.bf16,
+                bf16=subject.attacker.bf16 and multiplies_in_bf16(),
                 watch=watch,
             )
         except ScotomaError as error:
