@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": MIDDLE,
     "training": ARTEFACT,
     "verification": ARTEFACT,
+    "audit": ARTEFACT | {"verification"},
     "reports": RUNS,
     "presets": ARTEFACT | {"training", "verification", "reports"},
 }

@@ -1,0 +1,87 @@
+"""What does an attacker get to see? Codes of some images, with what is known of each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scotoma.data.tasks import Task
+
+Floats = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Codes of some images, fp32.
+
+    centre: (images, ...), each image encoded as it is released; "..." is the shape of a code, whatever that
+        is.
+    views: (views, images, ...), the same images in random crops, encoded; none where nobody can make any.
+    """
+
+    centre: Floats
+    views: Floats
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one code."""
+        return self.centre.shape[1:]
+
+    def flat(self) -> Floats:
+        """The codes as they are released, (images, values)."""
+        return self.centre.reshape(len(self.centre), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Codes of images of which the label in a task is known.
+
+    labels: (images,), the category of each; classes: (images,), its class in the task; weights: (images,),
+    what each counts in a balanced accuracy.
+    """
+
+    codes: Encoded
+    labels: Labels
+    classes: Labels
+    weights: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """How one attack is run: the task, where its random choices come from, and whether to stop at once.
+
+    A long attacker looks at `stop` now and then, raises KeyboardInterrupt when it is set, and tells
+    `progress` the share of its work that is done, from 0 to 1.
+    """
+
+    task: Task
+    seed: int
+    stop: Event = field(default_factory=Event)
+    progress: Callable[[float], None] = lambda share: None
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """An attacker that has learned.
+
+    read: codes to logits (images, classes), not calibrated.
+    rising: whether validation was still improving when its budget ended.
+    details: what was chosen on the way (a rate, a number of neighbours, iterations), plain values.
+    """
+
+    read: Callable[[Encoded], Logits]
+    rising: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+# An attacker learns from the first examples; by the second, one half of the validation images, it may stop
+# early and choose its settings. It never sees any other image.
+Learn = Callable[[Examples, Examples, Occasion], Learned]
