@@ -74,11 +74,13 @@ class Learned:
 
     read: codes to logits (images, classes), not calibrated.
     rising: whether validation was still improving when its budget ended.
+    also: other ways to read with what was learned, by name.
     details: what was chosen on the way (a rate, a number of neighbours, iterations), plain values.
     """
 
     read: Callable[[Encoded], Logits]
     rising: bool = False
+    also: Mapping[str, Callable[[Encoded], Logits]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

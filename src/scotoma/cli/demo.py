@@ -46,7 +46,13 @@ def _demo(out: Path) -> None:
     print(f"$ {training.command()}", flush=True)
     encoder = run_training(training, "the demo")
     attacks = VerifyOptions(
-        encoder, _DATA, out / "attacks", (*_HIDE, *_KEEP), ("identity", "blur"), preset="demo", seed=0
+        str(encoder),
+        _DATA,
+        out / "attacks",
+        tasks=(*_HIDE, *_KEEP),
+        baselines=("identity", "blur"),
+        preset="demo",
+        seed=0,
     )
     print(f"\n$ {attacks.command()}", flush=True)
     results = run_verification(attacks, "the demo")

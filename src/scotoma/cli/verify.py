@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scotoma.cli.asked import asked_before, write_asked
+from scotoma.cli.audit import TargetFlags, run_audit
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable
 from scotoma.errors import InputError, ScotomaError
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from scotoma.data.table import ImageTable
     from scotoma.encoder_file import FrozenEncoder
     from scotoma.presets import Preset
+    from scotoma.runs.verdict import Verdict
     from scotoma.verification.plan import VerificationPlan
     from scotoma.verification.run import VerificationRequest
 
 BaselineName = Literal["identity", "blur"]
+SuiteName = Literal["paper", "standard", "exhaustive"]
 
 KIND = "verification"
 # Where the files lie, and which attacks are asked for: these may differ, attacks are added to what is there.
@@ -32,9 +35,10 @@ _FREE = ("command", "encoder", "data", "preset", "tasks", "baselines")
 class VerifyOptions:
     """What `scotoma verify` takes; None stands for what the encoder file says."""
 
-    encoder: Path
+    encoder: str
     data: str
     out: Path
+    suite: SuiteName = "paper"
     tasks: tuple[str, ...] | None = None
     baselines: tuple[BaselineName, ...] = ("identity", "blur")
     hide: tuple[str, ...] | None = None
@@ -43,6 +47,8 @@ class VerifyOptions:
     preset: str | None = None
     seed: int = 0
     overwrite: bool = False
+    utility: Path | None = None
+    shape: Mapping[str, Any] = field(default_factory=dict)
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     verification: Mapping[str, Any] = field(default_factory=dict)
     # What --set has put into the table, for the record: no key of a file.
@@ -52,6 +58,7 @@ class VerifyOptions:
         """The command that asks for this; what is in the table is in `config`."""
         flags = {
             "data": self.data,
+            "suite": None if self.suite == "paper" else self.suite,
             "tasks": self.tasks,
             "baselines": self.baselines or "none",
             "hide": self.hide,
@@ -59,6 +66,8 @@ class VerifyOptions:
             "categories": self.categories,
             "preset": self.preset,
             "seed": self.seed,
+            **self.shape,
+            "utility": self.utility,
             **self.labels.flags(),
             "set": list(self.sets),
             "config": config,
@@ -68,9 +77,10 @@ class VerifyOptions:
 
 
 def verify(
-    encoder: Path | None = None,
+    encoder: str | None = None,
     *,
     data: str | None = None,
+    suite: str | None = None,
     tasks: Names = None,
     baselines: Names = None,
     hide: Names = None,
@@ -82,6 +92,8 @@ def verify(
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    utility: Path | None = None,
+    shape: TargetFlags | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
     """Attack a finished encoder: train fresh classifiers on encoded images until they stop improving.
@@ -91,16 +103,25 @@ def verify(
     and on blurred ones (blur). A finished attack is not run again: Ctrl-C is safe, the same command goes on,
     and one with more tasks adds them. Then write the report on OUT with scotoma report.
 
+    With --suite standard many kinds of attackers try, any encoder can be attacked, and there is nothing to
+    set: an encoder file, an ONNX file, MODULE:FUNCTION (this runs its code), codes that were computed
+    beforehand (.npy, .npz; DATA is then a table with a row for each), or what is in use without training:
+    identity, blur=8, pixelate=8, downsample=8, noise=0.5, jpeg=10.
+
     Example: scotoma verify runs/terminal/encoder.safetensors --data photos --out runs/terminal-attacked
+    Example: scotoma verify blur=8 --suite standard --data faces.csv --hide Male --keep Smiling --size 64
+    --channels 3 --out runs/blurred
 
     Args:
-        encoder: the encoder file (encoder.safetensors).
+        encoder: the encoder file (encoder.safetensors), or what else --suite standard can attack.
         data: the images: a folder, a table, or the word fashion-mnist. The same as in training, for the same
             split.
+        suite: who attacks: paper (the paper's classifier), standard (many kinds) or exhaustive (more).
+            Default: paper.
         tasks: the categories or attributes to recognise, with commas. Default: what the encoder hides and
             keeps.
         baselines: identity, blur or both, with a comma; or the word none. Default: both.
-        hide: what an anonymous encoder file hides. Not needed for others.
+        hide: what the encoder is to hide, where no encoder file says so.
         keep: what it keeps, likewise.
         categories: the categories that take part. Default: those of training, if DATA has them all, else all.
         preset: whose settings the attackers take: demo, small or paper. Default: the one of training.
@@ -109,11 +130,13 @@ def verify(
         out: the folder to write.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
+        utility: an encoder file that was trained for use alone, as a reference of --suite standard.
     """
     chosen = names(baselines, "--baselines")
     flags = {
         "encoder": encoder,
         "data": data,
+        "suite": suite,
         "tasks": names(tasks, "--tasks"),
         "baselines": () if chosen == ("none",) else chosen,
         "hide": names(hide, "--hide"),
@@ -123,15 +146,32 @@ def verify(
         "seed": seed,
         "out": out,
         "overwrite": overwrite,
+        "utility": utility,
+        "shape": shape.given() if shape is not None else None,
         "labels": labels_table(labels),
     }
     values, where = overlay(config, flags | assigned(settings or ()))
     options = build(VerifyOptions, values, where)
     object.__setattr__(options, "sets", tuple(settings or ()))
+    if options.suite != "paper":
+        show_verdict(run_audit(options, config))
+        print(f"Write the report: {command_line('report', [options.out], {})}")
+        return
     results = run_verification(options, where, config)
     show_results(results)
     require_sound(results)
     print(f"Write the report: {command_line('report', [options.out], {})}")
+
+
+def show_verdict(found: "Verdict") -> None:
+    """The table of an audit, and what follows."""
+    from rich.console import Console
+
+    from scotoma.reports.audit_table import verdict_said, verdict_table
+
+    console = Console()
+    console.print(verdict_table(found))
+    console.print(verdict_said(found), markup=False, highlight=False)
 
 
 def show_results(results: Results) -> None:
@@ -175,6 +215,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
     from scotoma.verification.run import make_plan
     from scotoma.verification.run import verify as verify_encoder
 
+    _require_encoder_file(options)
     encoder = load_encoder(options.encoder)
     preset = _attackers(options, encoder, where)
     plan = make_plan(encoder, _request(options), preset.verification)
@@ -206,6 +247,17 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
                 workers=workers,
                 progress=watched(),
             )
+
+
+def _require_encoder_file(options: VerifyOptions) -> None:
+    """Check that nothing is asked for that needs a suite."""
+    flags = [f"--{name}" for name in options.shape] + (["--utility"] if options.utility else [])
+    if flags:
+        raise InputError(f"{', '.join(flags)}: only --suite standard and --suite exhaustive take this.")
+    if not Path(options.encoder).exists() and Path(options.encoder).suffix != ".safetensors":
+        raise InputError(
+            f"{options.encoder} is no encoder file. Other encoders are attacked with --suite standard."
+        )
 
 
 def _request(options: VerifyOptions) -> "VerificationRequest":

@@ -198,6 +198,12 @@ def split(keys: Sequence[str] | npt.NDArray[np.str_], seed: int, fractions: Frac
     return Split(*(np.flatnonzero(part == number).astype(np.int64) for number in range(len(PARTS))))
 
 
+def in_first_half(keys: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.bool_]:
+    """Which images fall into the first of two halves, by the hash of (seed, key)."""
+    found: npt.NDArray[np.bool_] = _positions(keys, seed) < 0.5
+    return found
+
+
 def _positions(keys: Sequence[str] | npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.float64]:
     """A number in [0, 1) for each key, uniform over keys and independent between seeds."""
     prefix = hashlib.blake2b(f"scotoma split {seed}\n".encode(), digest_size=8)

@@ -1,0 +1,180 @@
+"""What follows from what the attackers said? The winner is looked at once; the others never."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from scotoma.audit import flags
+from scotoma.audit.examples import Examples, Logits
+from scotoma.audit.protocol import Said, best
+from scotoma.audit.significance import (
+    Excess,
+    bits_with_limit,
+    holm,
+    paired_excess,
+    true_positives_at,
+)
+from scotoma.audit.suites import Attacker
+from scotoma.data.tasks import Task
+from scotoma.runs.results import Role
+from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
+from scotoma.verification.statistics import Interval, auc, balanced_accuracy_interval, grouped_interval
+
+LEVEL = 0.025  # one-sided
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A task with everything that its verdict rests on.
+
+    `known_right` (test images,) says which test images somebody gets right who knows the kept labels only;
+    `units` (test images,) which belong together, None if each is its own.
+    """
+
+    task: Task
+    role: Role
+    floor: float
+    test: Examples
+    known_right: npt.NDArray[np.bool_]
+    units: npt.NDArray[np.str_] | None
+    counts: Mapping[str, tuple[int, ...]]
+    found: Sequence[list[Said] | Attempt]
+    references: tuple[Reference, ...]
+    code_length: float | None
+
+
+def judge(
+    cases: Sequence[Case], attackers: Sequence[Attacker], encoder_flags: Sequence[Flag], seed: int
+) -> tuple[tuple[TaskVerdict, ...], tuple[Flag, ...]]:
+    """The verdict on each task, and all flags: those of the encoder and those of the tasks.
+
+    A hidden task *leaks* when Holm's correction over all hidden tasks leaves p at most .025. There is *no
+    leak found* when it does not and no flag blocks that.
+    """
+    looked = {str(case.task): look(case, seed) for case in cases}
+    hidden = [name for name, each in looked.items() if each is not None and _role(cases, name) == "hide"]
+    corrected = dict(zip(hidden, holm([_winner(looked[name]).p for name in hidden]), strict=True))
+    verdicts, said = [], list(encoder_flags)
+    for case in cases:
+        name = str(case.task)
+        result = looked[name]
+        if result is not None:
+            winner = _winner(result)
+            result = (replace(winner, p_holm=corrected.get(name, winner.p)), result[1])
+        raised = flags_of(case, result, attackers)
+        said += raised
+        blocking = [each.said for each in (*encoder_flags, *raised) if each.blocks]
+        verdicts.append(_verdict(case, None if result is None else result[0], blocking))
+    return tuple(verdicts), tuple(said)
+
+
+def look(case: Case, seed: int) -> tuple[Winner, Excess] | None:
+    """The one look at the test labels, with the winner; None where every attempt failed."""
+    said = [one for each in case.found if isinstance(each, list) for one in each]
+    if not said:
+        return None
+    winner = best(said)
+    attempt, test = winner.attempt, case.test
+    right = winner.test.argmax(axis=1) == test.classes
+    interval = interval_of(right, case, seed)
+    excess = paired_excess(right, case.known_right, test.labels, case.task, case.units)
+    losses = F.nll_loss(torch.from_numpy(winner.test), torch.from_numpy(test.classes), reduction="none")
+    bits, bits_low = bits_with_limit(losses.numpy(), test.classes, test.labels, case.task)
+    return Winner(
+        attempt.attacker,
+        attempt.sees,
+        attempt.seed,
+        interval.estimate,
+        interval.low,
+        interval.high,
+        excess.estimate,
+        excess.low,
+        excess.p,
+        excess.p,
+        excess.smallest_leak,
+        auc(np.exp(winner.test), test.classes, test.weights),
+        bits,
+        bits_low,
+        _true_positives(winner.test, test),
+    ), excess
+
+
+def interval_of(right: npt.NDArray[np.bool_], case: Case, seed: int) -> Interval:
+    """Balanced accuracy on the test images with its interval, the wider one where images come in groups."""
+    alone = balanced_accuracy_interval(right, case.test.labels, case.task)
+    if case.units is None:
+        return alone
+    grouped = grouped_interval(right, case.test.labels, case.task, case.units, seed)
+    return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
+
+
+def flags_of(case: Case, looked: tuple[Winner, Excess] | None, attackers: Sequence[Attacker]) -> list[Flag]:
+    """What makes the verdict on a task doubtful."""
+    attempts = attempts_of(case)
+    more_than = {each.name: each.more_than for each in attackers if each.more_than}
+    found = [
+        flags.failed(attempts),
+        flags.below_chance_on_training(attempts, 1 / case.task.classes),
+    ]
+    if case.role == "hide":
+        found.append(flags.dependent_labels(case.floor, 1 / case.task.classes))
+    if looked is not None:
+        winner, excess = looked
+        found += [
+            flags.bigger_is_worse(attempts, more_than, excess.error),
+            flags.still_rising(attempts, winner),
+            flags.too_few_test_images(winner.smallest_leak),
+            flags.winner_below_floor(winner),
+        ]
+    return [replace(each, task=str(case.task)) for each in found if each is not None]
+
+
+def attempts_of(case: Case) -> tuple[Attempt, ...]:
+    """Every attempt, the best on the choosing half first, those that failed last."""
+    attempts: list[Attempt] = []
+    for each in case.found:
+        attempts += [said.attempt for said in each] if isinstance(each, list) else [each]
+    return tuple(sorted(attempts, key=lambda each: -(each.choosing or 0.0)))
+
+
+def _verdict(case: Case, winner: Winner | None, blocking: Sequence[str]) -> TaskVerdict:
+    outcome: Outcome = "inconclusive"
+    if winner is not None and winner.p_holm <= LEVEL:
+        outcome = "leaks"
+    elif winner is not None and not blocking:
+        outcome = "no leak found"
+    reasons = tuple(blocking) if outcome == "inconclusive" else ()
+    if winner is None:
+        reasons = ("every attack failed",)
+    return TaskVerdict(
+        str(case.task),
+        case.role,
+        case.task.class_names,
+        case.floor,
+        outcome,
+        attempts_of(case),
+        case.references,
+        case.counts,
+        winner,
+        case.code_length,
+        reasons,
+    )
+
+
+def _true_positives(logits: Logits, test: Examples) -> float | None:
+    if logits.shape[1] != 2:
+        return None
+    return true_positives_at(logits[:, 1] - logits[:, 0], test.classes == 1)
+
+
+def _winner(looked: tuple[Winner, Excess] | None) -> Winner:
+    assert looked is not None
+    return looked[0]
+
+
+def _role(cases: Sequence[Case], name: str) -> Role:
+    return next(case.role for case in cases if str(case.task) == name)

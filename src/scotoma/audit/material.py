@@ -1,0 +1,179 @@
+"""Which codes do attackers get? Every image encoded once for all of them, part by part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scotoma.audit.examples import Encoded, Examples, Floats
+from scotoma.audit.targets import Target
+from scotoma.data.augmentation import random_crop
+from scotoma.data.photos import Workers, in_threads
+from scotoma.data.sampling import Rows, generator
+from scotoma.data.splits import Split, in_first_half
+from scotoma.data.table import MISSING, ImageTable
+from scotoma.data.tasks import Task
+from scotoma.metrics import image_weights
+from scotoma.runs.progress import Progress
+from scotoma.runs.seeds import derive_seed
+from scotoma.runs.verdict import Sees
+
+VIEWS = 8  # of a training image
+VOTES = 4  # of a held-out one
+MOST_BYTES = 1 << 30  # of the views of training images
+SOME = 128  # images that are encoded at a time
+
+Part = Literal["same", "fresh", "all", "stopping", "choosing", "test"]
+HELD_OUT: tuple[Part, ...] = ("stopping", "choosing", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Codes by part, and the rows of the table that they belong to.
+
+    "same" are images that the encoder was trained on and "fresh" others, which attackers learn from; "all"
+    are both, where it is not known what the encoder was trained on. Of the validation images one half is for
+    "stopping", the other for "choosing" the winner.
+    """
+
+    table: ImageTable
+    rows: Mapping[Part, Rows]
+    codes: Mapping[Part, Encoded]
+
+    @property
+    def arms(self) -> tuple[Sees, ...]:
+        """On which images attackers learn."""
+        arms: tuple[Sees, ...] = ("same", "fresh", "all")
+        return tuple(arm for arm in arms if arm in self.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one code."""
+        return self.codes["test"].shape
+
+    def examples(self, task: Task, part: Part) -> Examples:
+        """The images of a part of which the label in a task is known."""
+        labels = task.labels_in(self.table)[self.rows[part]]
+        known = np.flatnonzero(labels != MISSING)
+        codes, labels = self.codes[part], labels[known]
+        if len(known) < len(codes.centre):
+            codes = Encoded(codes.centre[known], codes.views[:, known])
+        return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels))
+
+
+def rows_of_parts(table: ImageTable, parts: Split, arms: tuple[Sees, ...], seed: int) -> dict[Part, Rows]:
+    """Rows by part, the validation images in halves that no unit stands in both of.
+
+    Args:
+        table: the images.
+        parts: how they are divided.
+        arms: ("same", "fresh") where the encoder was trained on these images, ("fresh",) where on others,
+            ("all",) where nobody knows.
+        seed: decides the halves.
+    """
+    learned_from = np.concatenate([parts.training, parts.reserve])
+    found: dict[Part, Rows] = {}
+    if "same" in arms:
+        found = {"same": parts.training, "fresh": parts.reserve}
+        if not len(parts.reserve):
+            del found["fresh"]
+    else:
+        found[arms[0]] = learned_from
+    units = (table.keys if table.units is None else table.units)[parts.validation]
+    first = in_first_half(units, derive_seed(seed, "halves"))
+    return found | {
+        "stopping": parts.validation[first],
+        "choosing": parts.validation[~first],
+        "test": parts.test,
+    }
+
+
+def encode_parts(
+    target: Target, table: ImageTable, rows: Mapping[Part, Rows], seed: int, progress: Progress
+) -> Material:
+    """Encode every image as it is released, and in random crops, the same for the same seed."""
+    one = _encode(target, table, rows["test"][:1], None).nbytes
+    training = sum(len(rows) for part, rows in rows.items() if part not in HELD_OUT)
+    views = min(VIEWS, MOST_BYTES // max(training * one, 1))
+    count = {part: min(VOTES, views) if part in HELD_OUT else views for part in rows}
+    progress.start(f"encoding with {target.name}", sum(len(rows[part]) * (1 + count[part]) for part in rows))
+    try:
+        codes = {}
+        for part, some in rows.items():
+            encode = partial(_encode_all, target, table, some, progress=progress)
+            seeds = [derive_seed(seed, f"views {part}", view) for view in range(count[part])]
+            views_of_part = [encode(draws=_draws(each, len(some))) for each in seeds]
+            centre = encode(draws=None)
+            empty = np.empty((0, *centre.shape), np.float32)
+            codes[part] = Encoded(centre, np.stack(views_of_part) if views_of_part else empty)
+    finally:
+        progress.stop()
+    return Material(table, rows, codes)
+
+
+def split_codes(codes: Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> Material:
+    """The parts of codes that somebody has computed: no views of them can be made."""
+    empty = np.empty((0, 0), np.float32)
+    return Material(
+        table,
+        rows,
+        {
+            part: Encoded(codes[some], empty.reshape(0, len(some), *[0] * (codes.ndim - 1)))
+            for part, some in rows.items()
+        },
+    )
+
+
+def _draws(seed: int, images: int) -> npt.NDArray[np.float32]:
+    return generator(seed, 0).random((images, 4), dtype=np.float32)
+
+
+def _encode_all(
+    target: Target,
+    table: ImageTable,
+    rows: Rows,
+    *,
+    draws: npt.NDArray[np.float32] | None,
+    progress: Progress,
+) -> Floats:
+    def work(places: range) -> Floats:
+        some = slice(places.start, places.stop)
+        return _encode(target, table, rows[some], None if draws is None else draws[some])
+
+    workers = Workers(chunk=SOME, prepare=partial(torch.set_num_threads, 1))
+    if not target.side_by_side:
+        workers = Workers(chunk=SOME, threads=1)
+    threads = torch.get_num_threads()
+    codes: list[Floats] = []
+    try:
+        for part in in_threads(work, len(rows), "", workers=workers):
+            codes.append(part)
+            progress.advance(len(part))
+    finally:
+        torch.set_num_threads(threads)
+    return np.concatenate(codes)
+
+
+def _encode(target: Target, table: ImageTable, rows: Rows, draws: npt.NDArray[np.float32] | None) -> Floats:
+    return target.encode(cropped(table.pixels[rows], target, draws))
+
+
+def cropped(
+    pixels: npt.NDArray[np.uint8], target: Target, draws: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.uint8]:
+    """Stored images (images, side, side, channels) as a target takes them, (images, channels, size, size):
+    the centre, or the crops that `draws` (images, 4) stand for, rounded to whole levels.
+    """
+    settings = target.preprocessing
+    settings.require_stored(pixels)
+    if draws is None:
+        margin = (settings.stored_side - settings.size) // 2
+        inner = pixels[:, margin : margin + settings.size, margin : margin + settings.size]
+        return np.ascontiguousarray(inner.transpose(0, 3, 1, 2))
+    crops = random_crop(pixels, settings, draws)
+    levels: npt.NDArray[np.uint8] = crops.add(1).mul(127.5).round().clamp(0, 255).byte().numpy()
+    return levels

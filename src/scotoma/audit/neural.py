@@ -1,0 +1,198 @@
+"""Which networks attack codes, and how do they learn? From scratch, by the paper's protocol made quick."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Learned, Logits, Occasion
+from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron
+from scotoma.metrics import logits_of
+from scotoma.runs.results import Point
+from scotoma.runs.seeds import derive_seed
+from scotoma.verification.codes import Codes
+from scotoma.verification.protocol import Labels as LabelsByPart
+from scotoma.verification.protocol import attack
+from scotoma.verification.settings import AttackSettings
+
+# A suite has no knobs: these hold for every encoder and every task.
+SETTINGS = AttackSettings(
+    schedule="averaged", batch=64, evaluate_every=75, patience=10, rise=0.002, max_iterations=4000
+)
+SOME = 2048  # images whose codes are scaled at a time
+
+# Initial weights come from torch's one global generator, which attacks running side by side would share.
+_GENERATOR = Lock()
+
+Build = Callable[[tuple[int, ...], int], nn.Module]
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Codes less `mean`, over `deviation`: of each value, or of each channel as a whole."""
+
+    mean: Floats
+    deviation: Floats
+
+    def __call__(self, codes: Floats) -> Tensor:
+        """Scaled codes (images, ...), fp32. The difference is taken in double precision: a value may be
+        constant but for a tiny shift.
+        """
+        scaled = np.empty(codes.shape, np.float32)
+        for part, into in zip(_parts(codes), _parts(scaled), strict=True):
+            into[:] = (part.astype(np.float64) - self.mean) / self.deviation
+        return torch.from_numpy(scaled)
+
+
+def by_value(codes: Floats) -> Scale:
+    """Every value has mean 0 and deviation 1; constant ones stay constant."""
+    return _scale(codes, (0,))
+
+
+def by_channel(codes: Floats) -> Scale:
+    """Every channel of codes (images, channels, height, width) has mean 0 and deviation 1 over all places, so
+    that what neighbours have in common stays.
+    """
+    return _scale(codes, (0, 2, 3))
+
+
+def _scale(codes: Floats, axes: tuple[int, ...]) -> Scale:
+    mean = codes.mean(axis=axes, keepdims=True, dtype=np.float64)
+    # Some images at a time: in double precision all could be too many for the memory.
+    squares = [((part - mean) ** 2).sum(axis=axes, keepdims=True) for part in _parts(codes)]
+    deviation = np.sqrt(np.sum(squares, axis=0) * mean.size / codes.size)
+    # What differs by rounding errors only is constant.
+    constant = deviation <= 1e-7 * np.abs(codes).max(axis=axes, keepdims=True)
+    return Scale(mean[0], np.where(constant, 1.0, deviation)[0])
+
+
+def _parts(codes: Floats) -> Iterator[Floats]:
+    return (codes[start : start + SOME] for start in range(0, len(codes), SOME))
+
+
+def network(
+    build: Build,
+    rate: float,
+    scale: Callable[[Floats], Scale] = by_value,
+    *,
+    augment: Callable[[Tensor, np.random.Generator], Tensor] = lambda codes, random: codes,
+    votes: bool = False,
+    settings: AttackSettings = SETTINGS,
+) -> Learn:
+    """An attacker that is a network, trained by Adam until the stopping half saturates.
+
+    Args:
+        build: makes it for codes of a shape and a number of classes.
+        rate: of Adam; what attacks is a running average of the weights (schedule "averaged").
+        scale: how codes are scaled, learned from the training codes.
+        augment: changes batches of codes in training.
+        votes: also read every image from its views, where there are any, with one vote each.
+        settings: of the protocol.
+    """
+
+    def learn(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
+        scaled = scale(training.codes.centre)
+        source = _Views(training.codes, scaled, augment)
+        nothing = torch.empty(0, *training.codes.shape)
+        codes = Codes(source, scaled(stopping.codes.centre), nothing)
+        labels = LabelsByPart(training.labels, stopping.labels, np.empty(0, np.int64))
+        with _GENERATOR, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(occasion.seed, "initial weights"))
+            attacker = build(training.codes.shape, occasion.task.classes)
+
+        def watch(point: Point) -> None:
+            if occasion.stop.is_set():
+                raise KeyboardInterrupt
+            occasion.progress(point.iteration / settings.max_iterations)
+
+        at_rate = replace(settings, rate=rate)
+        outcome = attack(attacker, codes, labels, occasion.task, at_rate, occasion.seed, watch=watch)
+
+        def read(some: Encoded) -> Logits:
+            return _logits(attacker, scaled(some.centre))
+
+        def vote(some: Encoded) -> Logits:
+            each = [
+                _log_probabilities(_logits(attacker, scaled(view))) for view in (some.centre, *some.views)
+            ]
+            return np.mean(each, axis=0)
+
+        return Learned(
+            read,
+            rising=outcome.state == "inconclusive",
+            details={"rate": rate, "iterations": outcome.history[-1].iteration},
+            also={"votes": vote} if votes and len(stopping.codes.views) else {},
+        )
+
+    return learn
+
+
+@dataclass(frozen=True, eq=False)
+class _Views:
+    """The training codes as `attack` draws them: as released, or in one of their views."""
+
+    codes: Encoded
+    scale: Scale
+    augment: Callable[[Tensor, np.random.Generator], Tensor]
+
+    def draw(self, positions: Labels, random: np.random.Generator) -> Tensor:
+        """One view of each image, chosen at random, scaled and augmented."""
+        chosen = random.integers(-1, len(self.codes.views), size=len(positions))
+        drawn = self.codes.centre[positions]
+        of_view = np.flatnonzero(chosen >= 0)
+        drawn[of_view] = self.codes.views[chosen[of_view], positions[of_view]]
+        return self.augment(self.scale(drawn), random)
+
+
+def shifted(codes: Tensor, random: np.random.Generator) -> Tensor:
+    """Augmentation in code space: maps (batch, channels, height, width) moved by up to one place in each
+    direction, zeros coming in, and a tenth of the values left out.
+    """
+    down, across = random.integers(-1, 2, size=2)
+    moved = torch.roll(codes, (int(down), int(across)), dims=(2, 3))
+    if down:
+        moved[:, :, 0 if down > 0 else -1] = 0
+    if across:
+        moved[..., 0 if across > 0 else -1] = 0
+    return thinned(moved, random)
+
+
+def thinned(codes: Tensor, random: np.random.Generator) -> Tensor:
+    """A tenth of the values left out."""
+    stays = torch.from_numpy(random.random(tuple(codes.shape), dtype=np.float32) >= 0.1)
+    return codes * stays
+
+
+def is_map(shape: tuple[int, ...]) -> bool:
+    """Whether codes of a shape can be taken for (channels, height, width), at least two places high and
+    wide.
+    """
+    return len(shape) == 3 and min(shape[1:]) > 1
+
+
+def mlp(width: int) -> Build:
+    """A perceptron with two hidden layers, on the values of a code in whatever order."""
+    return lambda shape, classes: perceptron(shape, width, classes)
+
+
+def paper(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The paper's classifier."""
+    return classifier_for(shape, classes)
+
+
+def residual(width: int) -> Build:
+    """A convolutional network with residual blocks, for codes that are maps, else a residual perceptron."""
+    return lambda shape, classes: ResidualNetwork(shape, width, classes)
+
+
+def _logits(network: nn.Module, codes: Tensor) -> Logits:
+    found: Logits = logits_of(network, codes, 512).double().numpy()
+    return found
+
+
+def _log_probabilities(logits: Logits) -> Logits:
+    found: Logits = torch.from_numpy(logits).log_softmax(dim=1).numpy()
+    return found

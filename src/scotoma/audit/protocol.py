@@ -1,0 +1,122 @@
+"""How is one attacker trained and judged, without a look at the test labels?"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from scotoma.audit.examples import Encoded, Examples, Logits, Occasion
+from scotoma.audit.material import Material
+from scotoma.audit.suites import Attacker
+from scotoma.errors import ScotomaError
+from scotoma.metrics import balanced_accuracy, balanced_cross_entropy
+from scotoma.runs.verdict import Attempt, Sees
+from scotoma.verification.calibration import calibrate
+
+MOST_TRAINING = 4000  # images on which the accuracy on own training images is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What an attacker says of the images of the choosing half and of the test part of which the label is
+    known: calibrated log-probabilities (images, classes). `cross_entropy` is that on the choosing half, in
+    nats.
+    """
+
+    attempt: Attempt
+    cross_entropy: float
+    choosing: Logits
+    test: Logits
+
+
+def attack_once(
+    attacker: Attacker, material: Material, sees: Sees, occasion: Occasion, number: int
+) -> list[Said]:
+    """Train one attacker, calibrate it on the stopping half, and let it speak of the other images.
+
+    Test codes are read, test labels are not. Further ways to read with what was learned ("votes") are
+    attempts of their own.
+
+    Raises:
+        ScotomaError: the attacker cannot go on (a loss that is not finite).
+    """
+    begun = time.monotonic()
+    task = occasion.task
+    training, stopping = material.examples(task, sees), material.examples(task, "stopping")
+    learned = attacker.learn(training, stopping, occasion)
+    choosing, test = material.examples(task, "choosing"), material.examples(task, "test")
+    some = _some(training, occasion.seed)
+    found = []
+    reads: Mapping[str, Callable[[Encoded], Logits]] = {"": learned.read, **learned.also}
+    for name, read in reads.items():
+        calibrated = _calibrated(read, stopping)
+        said = {part: calibrated(each.codes) for part, each in (("choosing", choosing), ("test", test))}
+        attempt = Attempt(
+            attacker=f"{attacker.name}, {name}" if name else attacker.name,
+            sees=sees,
+            seed=number,
+            state="inconclusive" if learned.rising else "done",
+            training=_accuracy(calibrated(some.codes), some),
+            stopping=_accuracy(calibrated(stopping.codes), stopping),
+            choosing=_accuracy(said["choosing"], choosing),
+            seconds=0.0 if name else round(time.monotonic() - begun, 1),
+            details=dict(learned.details),
+            note="validation was still rising at the budget's end" if learned.rising else "",
+        )
+        found.append(Said(attempt, _cross_entropy(said["choosing"], choosing), **said))
+    return found
+
+
+def failed(attacker: Attacker, sees: Sees, number: int, reason: str, seconds: float) -> Attempt:
+    """The attempt of an attacker that could not go on."""
+    return Attempt(attacker.name, sees, number, "failed", None, None, None, round(seconds, 1), note=reason)
+
+
+def best(said: Sequence[Said]) -> Said:
+    """The winner: the highest accuracy on the choosing half; of equal ones the lowest cross-entropy."""
+    return max(said, key=lambda each: (each.attempt.choosing or 0.0, -each.cross_entropy))
+
+
+def _calibrated(read: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:
+    def raw(codes: Encoded) -> torch.Tensor:
+        logits = torch.from_numpy(np.asarray(read(codes), np.float64))
+        if not bool(logits.isfinite().all()):
+            raise ScotomaError("it says numbers that are not finite")
+        return logits
+
+    # Decision values of any scale: brought to one that calibration starts well from.
+    there = raw(stopping.codes)
+    scale = float(there.std()) or 1.0
+    fitted = calibrate(there / scale, torch.from_numpy(stopping.classes), torch.from_numpy(stopping.weights))
+
+    def calibrated(codes: Encoded) -> Logits:
+        said: Logits = fitted(raw(codes) / scale).log_softmax(dim=1).numpy()
+        return said
+
+    return calibrated
+
+
+def _some(training: Examples, seed: int) -> Examples:
+    if len(training) <= MOST_TRAINING:
+        return training
+    rows = np.random.default_rng(seed).permutation(len(training))[:MOST_TRAINING]
+    codes = Encoded(training.codes.centre[rows], training.codes.views[:, :0])
+    return Examples(codes, training.labels[rows], training.classes[rows], training.weights[rows])
+
+
+def _accuracy(logits: Logits, examples: Examples) -> float:
+    return balanced_accuracy(*_tensors(logits, examples))
+
+
+def _cross_entropy(logits: Logits, examples: Examples) -> float:
+    return balanced_cross_entropy(*_tensors(logits, examples))
+
+
+def _tensors(logits: Logits, examples: Examples) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return (
+        torch.from_numpy(logits),
+        torch.from_numpy(examples.classes),
+        torch.from_numpy(examples.weights),
+    )

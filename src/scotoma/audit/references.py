@@ -1,0 +1,151 @@
+"""What does the same task give elsewhere? Floors, and other encoders attacked by two attackers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from scotoma.audit.cells import Attempts
+from scotoma.audit.classical import logistic_standardised
+from scotoma.audit.examples import Examples, Floats, Occasion
+from scotoma.audit.material import Material, cropped, encode_parts, rows_of_parts
+from scotoma.audit.protocol import best
+from scotoma.audit.queue import jobs_of, make_attempts
+from scotoma.audit.suites import REFERENCE_ATTACKERS
+from scotoma.audit.targets import Target
+from scotoma.data.augmentation import Preprocessing
+from scotoma.data.splits import Split
+from scotoma.data.table import ImageTable
+from scotoma.data.tasks import Task
+from scotoma.encoder_file import Card
+from scotoma.networks.baselines import Blur, Identity
+from scotoma.networks.encoder import Encoder
+from scotoma.networks.population import set_population_statistics
+from scotoma.runs.progress import Progress
+from scotoma.runs.seeds import derive_seed
+from scotoma.runs.verdict import Reference
+from scotoma.verification.statistics import balanced_accuracy_interval
+
+UNKNOWN = "not available: how the encoder is built is not known"
+NO_IMAGES = "not available: there are codes only, no images"
+POPULATION = 1024  # training images from which a random encoder takes its statistics
+
+
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """The other encoders, and how they are attacked: on all images that are not held out."""
+
+    table: ImageTable
+    parts: Split
+    tasks: Sequence[Task]
+    seed: int
+    workers: int
+    progress: Progress
+    cache: Path
+
+    def attack(self, target: Target, name: str) -> dict[str, Reference]:
+        """What the stronger of two attackers finds of each task; kept in the cache for the next audit."""
+        rows = rows_of_parts(self.table, self.parts, ("all",), self.seed)
+        labels = [task.labels_in(self.table).tolist() for task in self.tasks]
+        about = [
+            target.digest,
+            self.table.keys.tolist(),
+            {part: each.tolist() for part, each in rows.items()},
+        ]
+        where = blake2b(repr([about, labels]).encode(), digest_size=16).hexdigest()
+        attempts = Attempts(self.cache / where, [where, self.seed])
+        material = encode_parts(target, self.table, rows, self.seed, self.progress)
+        jobs = jobs_of(REFERENCE_ATTACKERS, self.tasks, material, seeds=1)
+        found = make_attempts(
+            jobs, material, attempts, self.seed, self.workers, self.progress, f"reference: {name}"
+        )
+        references = {}
+        for task in self.tasks:
+            said = [
+                one
+                for job, each in zip(jobs, found, strict=True)
+                if job.task == task and isinstance(each, list)
+                for one in each
+            ]
+            if not said:
+                references[str(task)] = Reference(name, None, note="not available: every attack failed")
+                continue
+            winner, test = best(said), material.examples(task, "test")
+            right = winner.test.argmax(axis=1) == test.classes
+            interval = balanced_accuracy_interval(right, test.labels, task)
+            rising = "at least: still rising" if winner.attempt.state == "inconclusive" else ""
+            references[str(task)] = Reference(
+                name, interval.estimate, interval.low, interval.high, winner.attempt.attacker, rising
+            )
+        return references
+
+
+def identity(preprocessing: Preprocessing, card: Card | None) -> Target:
+    """The original images."""
+    network = Identity(card.encoder) if card else nn.Identity()
+    return target_of("original images", "identity", "identity", preprocessing, network)
+
+
+def blur(preprocessing: Preprocessing, card: Card | None) -> Target:
+    """The paper's blur, a little wider than the encoder's receptive field; of an encoder of which that is not
+    known, a window of a quarter of the image at a stride of half of that.
+    """
+    if card:
+        network: nn.Module = Blur(card.encoder)
+        said = f"blur {card.encoder.receptive_field} {card.encoder.stride}"
+    else:
+        window = max(preprocessing.size // 4, 2)
+        network = nn.AvgPool2d(window, max(window // 2, 1))
+        said = f"blur of a quarter {window}"
+    return target_of("blurred images", "blur", said, preprocessing, network)
+
+
+def random_encoder(card: Card, table: ImageTable, parts: Split, seed: int) -> Target:
+    """The encoder as it was before training: random weights, statistics of the training images."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "random encoder"))
+        network = Encoder(card.encoder)
+    name = f"random encoder {card.encoder} {seed}"
+    shell = target_of("random encoder", "random", name, card.preprocessing, network)
+    images = _signed(cropped(table.pixels[parts.training[:POPULATION]], shell, None))
+    set_population_statistics(network, lambda: images.split(128))
+    network.eval().requires_grad_(False)
+    return shell
+
+
+def target_of(name: str, kind: str, digest: str, preprocessing: Preprocessing, network: nn.Module) -> Target:
+    """A network of ours as a target."""
+    network.eval()
+
+    def encode(images: npt.NDArray[np.uint8]) -> Floats:
+        with torch.inference_mode():
+            codes: Floats = network(_signed(images)).numpy()
+        return codes
+
+    size = f"{preprocessing.size} {preprocessing.stored_side} {preprocessing.channels}"
+    return Target(name, kind, f"{digest} {size}", preprocessing, encode)
+
+
+def shuffled_labels(material: Material, task: Task, seed: int) -> Reference:
+    """What logistic regression finds when the labels that it learns from are shuffled: nothing, unless the
+    protocol itself tells labels.
+    """
+    training = material.examples(task, material.arms[0])
+    order = np.random.default_rng(derive_seed(seed, "shuffled labels")).permutation(len(training))
+    shuffled = Examples(
+        training.codes, training.labels[order], training.classes[order], training.weights[order]
+    )
+    stopping, test = material.examples(task, "stopping"), material.examples(task, "test")
+    learned = logistic_standardised(shuffled, stopping, Occasion(task, seed))
+    right = learned.read(test.codes).argmax(axis=1) == test.classes
+    interval = balanced_accuracy_interval(right, test.labels, task)
+    return Reference("shuffled labels", interval.estimate, interval.low, interval.high, "logistic regression")
+
+
+def _signed(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(images.astype(np.float32)).div_(127.5).sub_(1)

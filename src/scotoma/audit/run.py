@@ -1,0 +1,323 @@
+"""How does an audit go from an encoder and images to `verdict.json`?"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scotoma.audit import flags, references
+from scotoma.audit.cells import Attempts
+from scotoma.audit.code_length import code_length
+from scotoma.audit.examples import Floats
+from scotoma.audit.judge import Case, judge
+from scotoma.audit.material import (
+    HELD_OUT,
+    Material,
+    Part,
+    cropped,
+    encode_parts,
+    rows_of_parts,
+    split_codes,
+)
+from scotoma.audit.protocol import Said
+from scotoma.audit.queue import Job, jobs_of, make_attempts
+from scotoma.audit.record import seconds_by_attacker, surroundings, write_winners
+from scotoma.audit.references import Elsewhere
+from scotoma.audit.significance import label_only_right
+from scotoma.audit.suites import SUITES, SuiteName
+from scotoma.audit.targets import Target
+from scotoma.data.cache import default_cache
+from scotoma.data.photos import cores
+from scotoma.data.sampling import require_every_class
+from scotoma.data.splits import Fractions, Split, SplitRecipe, divide, parts_digest
+from scotoma.data.table import MISSING, ImageTable
+from scotoma.data.tasks import Task, attack_tasks
+from scotoma.encoder_file import Card
+from scotoma.runs.progress import Progress, Silent
+from scotoma.runs.results import Role
+from scotoma.runs.seeds import derive_seed
+from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, TargetSummary, Verdict
+from scotoma.verification.floors import floor
+
+VERDICT = "verdict.json"
+WINNERS = "winners"
+RELEASES = 8  # of a stochastic encoder, which an attacker collects and averages
+LOOKED_AT = 64  # images by which an encoder is examined
+FEWEST = 10  # images of every category that an attacker learns from
+HALVES: tuple[Part, ...] = ("stopping", "choosing")
+TITLES = {
+    "identity": "original images",
+    "blur": "blurred images",
+    "random": "random encoder",
+    "utility": "encoder for utility alone",
+}
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What a user asks for: what the encoder is to hide and to keep, further tasks, and references."""
+
+    hide: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    tasks: tuple[str, ...] | None = None
+    suite: SuiteName = "standard"
+    references: tuple[str, ...] = ("identity", "blur", "random")
+    seed: int = 0
+
+    def role(self, task: str) -> Role:
+        """What the encoder was asked to do with a task."""
+        return "hide" if task in self.hide else "keep" if task in self.keep else "other"
+
+
+def audit(
+    target: Target | Floats,
+    table: ImageTable,
+    request: AuditRequest,
+    folder: Path,
+    *,
+    utility: Target | None = None,
+    command: str = "",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Attack an encoder, or codes of which nothing else is known, by a suite; write `folder/verdict.json`.
+
+    Attempts that `folder` holds already are not made again.
+
+    Args:
+        target: the encoder, or codes (images, ...) in the order of the table.
+        table: images stored as the target takes them, with labels.
+        request: tasks, suite, references, seed.
+        folder: an existing folder, held by the caller.
+        utility: an encoder trained for utility alone, as a reference.
+        command: what the user typed, for the record.
+        workers: attackers side by side, one thread each; default: one a core.
+        progress: is shown encodings and attackers.
+
+    Raises:
+        InputError: an unknown task, too few images.
+    """
+    run = _Audit(target, table, request, folder, workers or cores(), progress or Silent())
+    return run.verdict(utility, command)
+
+
+def digest_of(target: Target | Floats | None) -> str:
+    """A name for exactly what is attacked."""
+    if isinstance(target, Target):
+        return target.digest
+    assert target is not None
+    return blake2b(np.ascontiguousarray(target).tobytes(), digest_size=16).hexdigest()
+
+
+class _Audit:
+    """An audit: its images, codes and attackers."""
+
+    def __init__(
+        self,
+        target: Target | Floats,
+        table: ImageTable,
+        request: AuditRequest,
+        folder: Path,
+        workers: int,
+        progress: Progress,
+    ) -> None:
+        self.started, self.clock = datetime.now(UTC), time.monotonic()
+        self.table, self.request, self.folder = table, request, folder
+        self.workers, self.progress = workers, progress
+        self.attacked = target
+        self.target = target if isinstance(target, Target) else None
+        self.given_codes = None if isinstance(target, Target) else target
+        self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
+        card = self.target.card if self.target else None
+        self.parts: Split = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
+        attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
+        require_every_class(table, self.tasks, attacked)
+        self.rows = rows_of_parts(table, self.parts, self._arms(), request.seed)
+        halves = {str(part): self.rows[part] for part in HALVES}
+        require_every_class(table, self.tasks, halves)
+        self.encoder_flags: list[Flag] = []
+
+    def _arms(self) -> tuple[Sees, ...]:
+        card = self.target.card if self.target else None
+        if card is None:
+            return ("all",)
+        seen = self.table.digest([*(card.hide or ()), *(card.keep or ())]) == card.data_digest
+        return ("same", "fresh") if seen else ("fresh",)
+
+    def _about(self, command: str, cases: Sequence[Case], material: Material) -> dict[str, Any]:
+        attackers, table = SUITES[self.request.suite], self.table
+        return {
+            "command": command,
+            "data": {
+                "source": table.source,
+                "images": len(table),
+                "digest": table.digest(),
+                "split": {part: len(rows) for part, rows in self.rows.items()},
+                "skipped": list(table.skipped),
+                "notes": list(table.notes),
+            },
+            "attackers": [each.name for each in attackers],
+            "not_applicable": [each.name for each in attackers if not each.applies(material.shape)],
+            "seed": self.request.seed,
+            "seconds_by_attacker": seconds_by_attacker(cases),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self.clock, 1),
+            **surroundings(self.workers),
+        }
+
+    def verdict(self, utility: Target | None, command: str) -> Verdict:
+        """Run what is missing, and judge."""
+        request, attackers = self.request, SUITES[self.request.suite]
+        material = self._material()
+        about = [digest_of(self.attacked), request.suite, parts_digest(self.table, self.parts), request.seed]
+        attempts = Attempts(self.folder / "cells", [*about, *self._labels_digest()])
+        jobs = [job for job in jobs_of(attackers, self.tasks, material) if self._enough(job)]
+        found = make_attempts(jobs, material, attempts, request.seed, self.workers, self.progress)
+        elsewhere = self._references(utility)
+        cases = [self._case(task, jobs, found, material, elsewhere) for task in self.tasks]
+        verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
+        write_winners(self.folder / WINNERS, cases, self.table, self.rows["test"])
+        verdict = Verdict(
+            self._about(command, cases, material),
+            self._summary(material),
+            request.suite,
+            request.hide,
+            request.keep,
+            verdicts,
+            raised,
+        )
+        verdict.write(self.folder / VERDICT)
+        return verdict
+
+    def _material(self) -> Material:
+        if self.target is None:
+            assert self.given_codes is not None
+            material = split_codes(self.given_codes, self.table, self.rows)
+        else:
+            target = self._examined(self.target)
+            material = encode_parts(target, self.table, self.rows, self.request.seed, self.progress)
+        keys = {"learned from": self._keys(False), "held out": self._keys(True)}
+        self._raise(flags.collapsed(material.codes["test"].centre), flags.duplicates(keys))
+        return material
+
+    def _examined(self, target: Target) -> Target:
+        """The encoder, once it is known whether images are encoded alike; one that is not is taken by the
+        mean of several releases.
+        """
+        images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
+        changing = flags.stochastic(_in_releases(target), images)
+        self._raise(changing, flags.depends_on_batch(target.encode, images) if changing is None else None)
+        return averaged(target, RELEASES) if changing else target
+
+    def _raise(self, *found: Flag | None) -> None:
+        self.encoder_flags += [each for each in found if each is not None]
+
+    def _enough(self, job: Job) -> bool:
+        """Whether every class has images to learn from; a small reserve may lack some."""
+        labels = job.task.labels_in(self.table)[self.rows[job.sees]]
+        counts = np.bincount(labels[labels != MISSING], minlength=len(job.task.categories))
+        return bool(counts.min() >= FEWEST)
+
+    def _references(self, utility: Target | None) -> dict[str, list[Reference]]:
+        """References by task, in the order of the table."""
+        request, card = self.request, self.target.card if self.target else None
+        found: dict[str, list[Reference]] = {str(task): [] for task in self.tasks}
+        where = default_cache() / "references"
+        elsewhere = Elsewhere(
+            self.table, self.parts, self.tasks, request.seed, self.workers, self.progress, where
+        )
+        for name in request.references:
+            note, target = self._reference(name, card)
+            told = elsewhere.attack(target, TITLES[name]) if target else {}
+            for task, listed in found.items():
+                listed.append(told.get(task) or Reference(TITLES[name], None, note=note))
+        if utility is not None:
+            for task, reference in elsewhere.attack(utility, TITLES["utility"]).items():
+                found[task].append(reference)
+        return found
+
+    def _reference(self, name: str, card: Card | None) -> tuple[str, Target | None]:
+        """The other encoder of a reference; where there cannot be one, why."""
+        if self.target is None:
+            return references.NO_IMAGES, None
+        preprocessing = self.target.preprocessing
+        if name == "identity":
+            return "", references.identity(preprocessing, card)
+        if name == "blur":
+            return "", references.blur(preprocessing, card)
+        if card is None:
+            return references.UNKNOWN, None
+        return "", references.random_encoder(card, self.table, self.parts, self.request.seed)
+
+    def _case(
+        self,
+        task: Task,
+        jobs: Sequence[Job],
+        found: Sequence[list[Said] | Attempt],
+        material: Material,
+        elsewhere: dict[str, list[Reference]],
+    ) -> Case:
+        keep, seed = self.request.keep, self.request.seed
+        test = material.examples(task, "test")
+        known = self.rows["test"][task.labels_in(self.table)[self.rows["test"]] != MISSING]
+        floors = [references.shuffled_labels(material, task, seed)]
+        counts = {
+            part: np.bincount(material.examples(task, part).classes, minlength=task.classes)
+            for part in material.rows
+        }
+        return Case(
+            task,
+            self.request.role(str(task)),
+            floor(task, keep, self.table, self.parts),
+            test,
+            label_only_right(task, keep, self.table, self.parts),
+            None if self.table.units is None else self.table.units[known],
+            {part: tuple(each.tolist()) for part, each in counts.items()},
+            [each for job, each in zip(jobs, found, strict=True) if job.task == task],
+            (*floors, *elsewhere[str(task)]),
+            code_length(material.examples(task, material.arms[0]), seed),
+        )
+
+    def _keys(self, held_out: bool) -> npt.NDArray[np.str_]:
+        parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
+        return self.table.keys[np.concatenate([self.rows[part] for part in parts])]
+
+    def _labels_digest(self) -> list[str]:
+        return [self.table.digest([str(task)]) for task in self.tasks]
+
+    def _summary(self, material: Material) -> TargetSummary:
+        if self.target is None:
+            return TargetSummary("codes", "codes", digest_of(self.attacked), material.shape)
+        card = self.target.card
+        about = dict(card.training) | {"hide": card.hide, "keep": card.keep} if card else {}
+        return TargetSummary(self.target.name, self.target.kind, self.target.digest, material.shape, about)
+
+
+def _in_releases(target: Target) -> Callable[[npt.NDArray[np.uint8]], Floats]:
+    """Encodes as for a new release at each call."""
+    if (again := target.again) is None:
+        return target.encode
+    release = count()
+    return lambda images: again(images, next(release))
+
+
+def averaged(target: Target, releases: int) -> Target:
+    """An encoder of which every code is the mean of several releases of the same image."""
+
+    def encode(images: npt.NDArray[np.uint8]) -> Floats:
+        again = target.again or (lambda some, release: target.encode(some))
+        total = np.zeros(0)
+        for release in range(releases):
+            codes = again(images, release).astype(np.float64)
+            total = codes if release == 0 else total + codes
+        mean: Floats = (total / releases).astype(np.float32)
+        return mean
+
+    return replace(target, name=f"{target.name}, mean of {releases} releases", encode=encode)

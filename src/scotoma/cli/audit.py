@@ -1,0 +1,214 @@
+"""How does `scotoma verify` attack any encoder by a suite without knobs?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cyclopts import Parameter
+
+from scotoma.cli.asked import asked_before, write_asked
+from scotoma.cli.options import resumable
+from scotoma.errors import InputError
+from scotoma.runs.run_folder import claim, held
+from scotoma.runs.settings import to_dict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from scotoma.audit.run import AuditRequest
+    from scotoma.audit.targets import Target
+    from scotoma.cli.verify import VerifyOptions
+    from scotoma.data.table import ImageTable
+    from scotoma.runs.verdict import Verdict
+
+KIND = "audit"
+CODES = (".npy", ".npz")
+# Where the files lie, and what is attacked: these may differ, attacks are added to what is there.
+_FREE = ("command", "encoder", "data", "tasks", "baselines", "utility")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TargetFlags:
+    """Flags on what an encoder that is not ours takes.
+
+    Args:
+        size: the side in pixels of the images that the encoder takes. Not needed for encoder files.
+        channels: of these images: 1 (gray) or 3 (RGB). Not needed for encoder files.
+        scaling: for ONNX files and functions: what pixels become, bytes (0 to 255), unit (0 to 1) or signed
+            (-1 to 1). Default: bytes.
+        layout: for ONNX files and functions: nchw or nhwc. Default: nchw.
+    """
+
+    size: int | None = None
+    channels: int | None = None
+    scaling: Literal["bytes", "unit", "signed"] | None = None
+    layout: Literal["nchw", "nhwc"] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The flags that were given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict":
+    """Attack as asked, or go on with what was begun.
+
+    Args:
+        options: what is asked.
+        config: the TOML file of the options, for the record.
+
+    Raises:
+        InputError: something that a suite without knobs does not take; names that are not there.
+    """
+    from scotoma.audit.run import audit
+    from scotoma.cli.threads import use_cores
+    from scotoma.runs.progress import watched
+
+    _require_no_knobs(options)
+    if not options.overwrite and options.out.exists():
+        claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
+    target, table, request = _opened(options)
+    utility = None if options.utility is None else _utility(options.utility, target)
+    workers = use_cores()
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    with held(options.out):
+        request = _with_earlier(options.out, request)
+        command = options.command(config)
+        write_asked(options.out, {"command": command, **_asked(options, target, table, request)}, _FREE)
+        same = "The same command" + (" without --overwrite" if options.overwrite else "")
+        with resumable(f"{same} goes on: finished attacks are kept, those that ran start again."):
+            return audit(
+                target,
+                table,
+                request,
+                options.out,
+                utility=utility,
+                command=command,
+                workers=workers,
+                progress=watched(),
+            )
+
+
+def _require_no_knobs(options: "VerifyOptions") -> None:
+    knobs = {"--preset": options.preset, "--set and [verification]": options.verification or None}
+    if turned := [flag for flag, value in knobs.items() if value is not None]:
+        raise InputError(
+            f"--suite {options.suite} has no knobs, so that everybody's verdict means the same: leave "
+            f"{' and '.join(turned)} out, or take --suite paper."
+        )
+
+
+def _opened(
+    options: "VerifyOptions",
+) -> tuple["Target | npt.NDArray[np.float32]", "ImageTable", "AuditRequest"]:
+    """What is attacked, the images with their labels, and what is asked of them."""
+    from scotoma.audit.code_file import open_codes
+    from scotoma.audit.run import AuditRequest
+    from scotoma.audit.targets import ShapeFlags, open_target
+
+    if Path(options.encoder).suffix in CODES:
+        request = _request(options, AuditRequest(options.hide or (), options.keep or ()))
+        if options.shape:
+            raise InputError(f"{options.encoder} holds codes: leave --{', --'.join(options.shape)} out.")
+        names = (*request.hide, *request.keep, *(request.tasks or ()))
+        labelling = options.labels.labelling(names)
+        codes, labels = open_codes(Path(options.encoder), Path(options.data), labelling)
+        return codes, labels, request
+    target = open_target(options.encoder, ShapeFlags(**options.shape))
+    card = target.card
+    hide, keep = (card.hide, card.keep) if card else (None, None)
+    for flag, given, known in (("--hide", options.hide, hide), ("--keep", options.keep, keep)):
+        if given is not None and known is not None and set(given) != set(known):
+            raise InputError(
+                f"{flag} {','.join(given) or 'nothing'} contradicts the encoder file, which says "
+                f"{','.join(known) or 'nothing'}; leave {flag} out."
+            )
+    request = _request(options, AuditRequest(hide or options.hide or (), keep or options.keep or ()))
+    return target, _images(options, target, request), request
+
+
+def _request(options: "VerifyOptions", named: "AuditRequest") -> "AuditRequest":
+    from dataclasses import replace
+
+    if not named.hide and not options.tasks:
+        raise InputError(
+            f"Nothing says what {options.encoder} is to hide: name it with --hide (and --keep), or name what "
+            "to attack with --tasks."
+        )
+    wanted = ("identity", "blur", "random") if set(options.baselines) == {"identity", "blur"} else None
+    return replace(
+        named,
+        tasks=options.tasks,
+        suite="exhaustive" if options.suite == "exhaustive" else "standard",
+        references=wanted or options.baselines,
+        seed=options.seed,
+    )
+
+
+def _images(options: "VerifyOptions", target: "Target", request: "AuditRequest") -> "ImageTable":
+    from scotoma.cli.verify_images import open_as_in_training
+    from scotoma.data.images import open_images
+    from scotoma.encoder_file import load_encoder
+    from scotoma.runs.progress import watched
+
+    names = (*request.hide, *request.keep, *(request.tasks or ()))
+    if target.card is not None:
+        return open_as_in_training(options, load_encoder(options.encoder), names)
+    return open_images(
+        options.data,
+        target.preprocessing.stored_side,
+        target.preprocessing.channels,
+        categories=options.categories,
+        progress=watched(),
+        labelling=options.labels.labelling(names),
+    )
+
+
+def _utility(path: Path, target: "Target | npt.NDArray[np.float32]") -> "Target":
+    from scotoma.audit.targets import ShapeFlags, Target, open_target
+
+    utility = open_target(str(path), ShapeFlags())
+    stored = target.preprocessing if isinstance(target, Target) else None
+    if stored is None or (stored.stored_side, stored.channels) != (
+        utility.preprocessing.stored_side,
+        utility.preprocessing.channels,
+    ):
+        raise InputError(
+            f"--utility {path}: that encoder takes images of another size than the one attacked."
+        )
+    return utility
+
+
+def _with_earlier(out: Path, request: "AuditRequest") -> "AuditRequest":
+    """The request with the tasks that the folder was asked for before, so that its verdict keeps them."""
+    from dataclasses import replace
+
+    before = (asked_before(out) or {}).get("tasks") or ()
+    asked = request.tasks or (*request.hide, *request.keep)
+    return replace(request, tasks=tuple(dict.fromkeys([*before, *asked])))
+
+
+def _asked(
+    options: "VerifyOptions",
+    target: "Target | npt.NDArray[np.float32]",
+    table: "ImageTable",
+    request: "AuditRequest",
+) -> Mapping[str, Any]:
+    from scotoma.audit.run import digest_of
+
+    return {
+        "encoder": options.encoder,
+        "digest": digest_of(target),
+        "data": options.data,
+        "images": table.digest([*request.hide, *request.keep, *(request.tasks or ())][:1]),
+        "sides": to_dict(table.sides),
+        "hide": list(request.hide),
+        "keep": list(request.keep),
+        "tasks": list(request.tasks or ()),
+        "baselines": list(request.references),
+        "utility": None if options.utility is None else str(options.utility),
+        "suite": request.suite,
+        "seed": request.seed,
+    }
