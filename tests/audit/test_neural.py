@@ -9,8 +9,6 @@ from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Occasion
 from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron, stages_before
 from scotoma.audit.neural import (
     SETTINGS,
-    by_channel,
-    by_value,
     is_map,
     mlp,
     network,
@@ -19,6 +17,7 @@ from scotoma.audit.neural import (
     shifted,
     thinned,
 )
+from scotoma.audit.representations import by_channel
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 
@@ -47,29 +46,6 @@ def accuracy(**plant: float) -> float:
     training, stopping, test = (planted(seed, **plant) for seed in range(3))  # type: ignore[arg-type]
     learned = network(mlp(32), 2e-3, settings=QUICK)(training, stopping, Occasion(TASK, 0))
     return float((learned.read(test.codes).argmax(axis=1) == test.classes).mean())
-
-
-def test_every_value_is_scaled_by_its_own_mean_and_deviation() -> None:
-    codes = np.random.default_rng(0).normal(3, 2, size=(5000, 3)).astype(np.float32)
-    codes[:, 1] *= 1e-4
-    scaled = by_value(codes)(codes).numpy()
-    exact = codes.astype(np.float64)
-    assert scaled == pytest.approx((exact - exact.mean(0)) / exact.std(0), abs=1e-5)
-
-
-def test_a_channel_is_scaled_as_a_whole() -> None:
-    codes = np.random.default_rng(0).normal(size=(50, 2, 3, 3)).astype(np.float32)
-    codes[:, 0, 0, 0] += 5
-    scaled = by_channel(codes)(codes).numpy()
-    assert scaled.mean(axis=(0, 2, 3)) == pytest.approx([0, 0], abs=1e-6)
-    assert scaled.std(axis=(0, 2, 3)) == pytest.approx([1, 1], abs=1e-6)
-    assert scaled[:, 0, 0, 0].mean() > 1
-
-
-def test_a_constant_value_stays_constant_and_finite() -> None:
-    codes = np.full((100, 2), 0.3, np.float32)
-    codes[0, 1] = np.nextafter(np.float32(0.3), np.float32(1))  # a rounding error is no information
-    assert np.abs(by_value(codes)(codes).numpy()).max() < 1e-6
 
 
 def test_a_label_in_one_value_is_found_and_noise_is_not() -> None:

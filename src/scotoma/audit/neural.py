@@ -1,6 +1,6 @@
 """Which networks attack codes, and how do they learn? From scratch, by the paper's protocol made quick."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Learned, Logits, Occasion
 from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron
+from scotoma.audit.representations import Scale, by_value
 from scotoma.metrics import logits_of
 from scotoma.runs.results import Point
 from scotoma.runs.seeds import derive_seed
@@ -22,55 +23,11 @@ from scotoma.verification.settings import AttackSettings
 SETTINGS = AttackSettings(
     schedule="averaged", batch=64, evaluate_every=75, patience=10, rise=0.002, max_iterations=4000
 )
-SOME = 2048  # images whose codes are scaled at a time
 
 # Initial weights come from torch's one global generator, which attacks running side by side would share.
 _GENERATOR = Lock()
 
 Build = Callable[[tuple[int, ...], int], nn.Module]
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """Codes less `mean`, over `deviation`: of each value, or of each channel as a whole."""
-
-    mean: Floats
-    deviation: Floats
-
-    def __call__(self, codes: Floats) -> Tensor:
-        """Scaled codes (images, ...), fp32. The difference is taken in double precision: a value may be
-        constant but for a tiny shift.
-        """
-        scaled = np.empty(codes.shape, np.float32)
-        for part, into in zip(_parts(codes), _parts(scaled), strict=True):
-            into[:] = (part.astype(np.float64) - self.mean) / self.deviation
-        return torch.from_numpy(scaled)
-
-
-def by_value(codes: Floats) -> Scale:
-    """Every value has mean 0 and deviation 1; constant ones stay constant."""
-    return _scale(codes, (0,))
-
-
-def by_channel(codes: Floats) -> Scale:
-    """Every channel of codes (images, channels, height, width) has mean 0 and deviation 1 over all places, so
-    that what neighbours have in common stays.
-    """
-    return _scale(codes, (0, 2, 3))
-
-
-def _scale(codes: Floats, axes: tuple[int, ...]) -> Scale:
-    mean = codes.mean(axis=axes, keepdims=True, dtype=np.float64)
-    # Some images at a time: in double precision all could be too many for the memory.
-    squares = [((part - mean) ** 2).sum(axis=axes, keepdims=True) for part in _parts(codes)]
-    deviation = np.sqrt(np.sum(squares, axis=0) * mean.size / codes.size)
-    # What differs by rounding errors only is constant.
-    constant = deviation <= 1e-7 * np.abs(codes).max(axis=axes, keepdims=True)
-    return Scale(mean[0], np.where(constant, 1.0, deviation)[0])
-
-
-def _parts(codes: Floats) -> Iterator[Floats]:
-    return (codes[start : start + SOME] for start in range(0, len(codes), SOME))
 
 
 def network(
@@ -97,7 +54,8 @@ def network(
         scaled = scale(training.codes.centre)
         source = _Views(training.codes, scaled, augment)
         nothing = torch.empty(0, *training.codes.shape)
-        codes = Codes(source, scaled(stopping.codes.centre), nothing)
+        held_out = torch.from_numpy(scaled(stopping.codes.centre))
+        codes = Codes(source, held_out, nothing)
         labels = LabelsByPart(training.labels, stopping.labels, np.empty(0, np.int64))
         with _GENERATOR, torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(occasion.seed, "initial weights"))
@@ -144,7 +102,7 @@ class _Views:
         drawn = self.codes.centre[positions]
         of_view = np.flatnonzero(chosen >= 0)
         drawn[of_view] = self.codes.views[chosen[of_view], positions[of_view]]
-        return self.augment(self.scale(drawn), random)
+        return self.augment(torch.from_numpy(self.scale(drawn)), random)
 
 
 def shifted(codes: Tensor, random: np.random.Generator) -> Tensor:
@@ -188,8 +146,8 @@ def residual(width: int) -> Build:
     return lambda shape, classes: ResidualNetwork(shape, width, classes)
 
 
-def _logits(network: nn.Module, codes: Tensor) -> Logits:
-    found: Logits = logits_of(network, codes, 512).double().numpy()
+def _logits(network: nn.Module, codes: Floats) -> Logits:
+    found: Logits = logits_of(network, torch.from_numpy(codes), 512).double().numpy()
     return found
 
 
