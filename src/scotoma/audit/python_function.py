@@ -91,7 +91,8 @@ def _said(error: BaseException) -> str:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename).is_relative_to(Path.cwd())
-        and not {"site-packages", "scotoma"} & set(Path(frame.filename).parts)
+        and "site-packages" not in Path(frame.filename).parts
+        and frame.filename != __file__
     ]
     return f"{said} (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else said
 
