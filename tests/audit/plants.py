@@ -1,4 +1,4 @@
-"""Codes with a leak that is known: noise of full variance, and the one rule by which an oracle tells the label."""
+"""Codes with a leak that is known: noise of full variance, and the rule by which an oracle tells it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
