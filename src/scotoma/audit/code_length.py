@@ -5,6 +5,7 @@ too: the labels are sent block by block, each coded by a classifier that was tra
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,12 @@ Labels = npt.NDArray[np.int64]
 def code_length(examples: Examples, seed: int) -> float:
     """Online (prequential) code length of the labels, in bits an image (Voita and Titov, 2020).
 
-    Blocks end at 1/64, 1/32, ..., 1/2 of the examples and at the last one. The first is coded uniformly,
-    log2(classes) for each label; for the others logistic regression on standardised codes is trained on all
-    blocks before, with several penalties, and the predictions are mixed with each other and with the uniform
-    one, each with the weight 2**-(code length so far) that it has earned. So the length stays below that of
-    guessing by chance but for the mixture's start, log2(4) bits in all, where the codes tell nothing; and no
-    penalty has to be chosen. Images count by their weights, which make the classes alike in number.
+    Blocks end at 1/64, 1/32, ..., 1/2 of the examples and at the last one. The first, longer if it would lack
+    a class, is coded uniformly, log2(classes) for each label. For the others logistic regression on
+    standardised codes is trained on all blocks before, with several penalties, and the predictions are mixed
+    with each other and with the uniform one, each with the weight 2**-(code length so far) that it has
+    earned. So no penalty has to be chosen, and where the codes tell nothing the length stays near that of
+    guessing. Images count by their weights, which make the classes alike in number.
 
     Args:
         examples: finite codes as they are released, and classes; all the training examples.
@@ -42,11 +43,13 @@ def code_length(examples: Examples, seed: int) -> float:
     weights = examples.weights[order] / examples.weights.mean()
     kinds = int(classes.max()) + 1
     images = len(order)
-    ends = sorted({max(images * 2**step // FIRST, 1) for step in range(FIRST.bit_length())})
+    # Of a class that has not come yet nothing can be learned: the first block has one image of each.
+    complete = max(int(np.flatnonzero(classes == index)[0]) for index in np.unique(classes)) + 1
+    ends = sorted({max(images * 2**step // FIRST, complete) for step in range(FIRST.bit_length())})
     uniform = math.log2(kinds)
     total = uniform * weights[: ends[0]].sum()
     earned = np.zeros(len(PRIORS) + 1)
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in pairwise(ends):
         block = slice(start, end)
         told = [np.full(end - start, -uniform)]
         for prior in PRIORS:
@@ -78,7 +81,8 @@ def _standardised(codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     centred = codes - mean
     deviation = np.sqrt(np.square(centred).mean(axis=0))
     centred /= np.where(deviation > 0, deviation, 1) * math.sqrt(codes.shape[1])
-    return centred.astype(np.float32)
+    standardised: npt.NDArray[np.float32] = centred.astype(np.float32)
+    return standardised
 
 
 class _Fitted:
@@ -88,7 +92,8 @@ class _Fitted:
         self.slopes, self.shift = matrix[:-1].astype(np.float32), matrix[-1]
 
     def __call__(self, codes: npt.NDArray[np.float32]) -> Floats:
-        return (codes @ self.slopes).astype(np.float64) + self.shift
+        logits: Floats = (codes @ self.slopes).astype(np.float64) + self.shift
+        return logits
 
 
 def _fitted(

@@ -86,8 +86,8 @@ def stochastic(encode: Encode, images: Pixels) -> Flag | None:
     if differs <= TOLERANCE:
         return None
     said = (
-        f"The same images encoded twice have different codes (by {100 * differs:.2g} % of their size). Who sees "
-        "several codes of one image can average the difference away, so averages are attacked, too."
+        f"The same images encoded twice have different codes (by {100 * differs:.2g} % of their size). Who "
+        "sees several codes of one image can average the difference away, so averages are attacked, too."
     )
     return Flag(STOCHASTIC, said)
 
@@ -113,8 +113,8 @@ def depends_on_batch(encode: Encode, images: Pixels) -> Flag | None:
     if differs[worst] <= allowed:
         return None
     said = (
-        f"An image has another code when it is encoded {worst} (by {100 * differs[worst]:.2g} % of its size): "
-        "codes depend on the batch. Usual reason: batch normalisation left in training mode."
+        f"An image has another code when it is encoded {worst} (by {100 * differs[worst]:.2g} % of its "
+        "size): codes depend on the batch. Usual reason: batch normalisation left in training mode."
     )
     return Flag(BATCH_DEPENDENT, said, blocks=True)
 
@@ -216,8 +216,8 @@ def too_few_test_images(smallest_leak: float, limit: float = 0.10) -> Flag | Non
     if smallest_leak <= limit:
         return None
     said = (
-        f"There are too few test images: a leak of less than {100 * smallest_leak:.1f} points would be missed "
-        f"in more than one case of five; {100 * limit:.0f} points are asked for."
+        f"There are too few test images: a leak of less than {100 * smallest_leak:.1f} points would be "
+        f"missed in more than one case of five; {100 * limit:.0f} points are asked for."
     )
     return Flag(TOO_FEW_TEST_IMAGES, said, blocks=True)
 
@@ -231,9 +231,9 @@ def winner_below_floor(winner: Winner) -> Flag | None:
     if high >= 0:
         return None
     said = (
-        f"The best attacker ({winner.attacker}, {100 * winner.accuracy:.1f} %) is {-100 * winner.excess:.1f} "
-        "points worse than somebody who knows the kept labels and nothing else. It cannot read the kept labels: "
-        "the encoder does not keep them, or the attacker is weak."
+        f"The best attacker ({winner.attacker}, {100 * winner.accuracy:.1f} %) is "
+        f"{-100 * winner.excess:.1f} points worse than somebody who knows the kept labels and nothing else. "
+        "It cannot read the kept labels: the encoder does not keep them, or the attacker is weak."
     )
     return Flag(WINNER_BELOW_FLOOR, said, blocks=True)
 
@@ -264,7 +264,8 @@ def _name(attempt: Attempt) -> str:
 
 
 def _encoded(encode: Encode, images: Pixels) -> npt.NDArray[np.float64]:
-    return np.asarray(encode(images), np.float64).reshape(len(images), -1)
+    # PyTorch refuses images in reverse order that were not copied.
+    return np.asarray(encode(np.ascontiguousarray(images)), np.float64).reshape(len(images), -1)
 
 
 def _noise(encode: Encode, images: Pixels) -> float:

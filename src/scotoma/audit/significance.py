@@ -74,7 +74,7 @@ def paired_excess(
     strata = _Strata.of(labels, task)
     gains = right.astype(np.float64) - known_right
     effect, freedom = (1.0, LARGE) if units is None else _design_effect(gains, strata, units)
-    spread = np.maximum(strata.variances(gains) / strata.numbers, 0.0) * effect
+    spread = strata.variances(gains) * effect / strata.numbers
     variances = np.maximum(spread, _exact_variances(right, known_right, strata, effect))
     estimate = strata.mean(gains)
     error = max(strata.error(variances), effect / (len(labels) + 2))
@@ -148,8 +148,9 @@ def bits_with_limit(
     """H(U) - cross-entropy, in bits, for the balanced prior, and its lower one-sided 97.5 % limit.
 
     The cross-entropy is the mean loss with the categories' weights w[c], its error**2 = sum of w[c]**2
-    s[c]**2 / n[c] with the variance s[c]**2 within a category; Student's t and `units` as in `paired_excess`.
-    A category with one image lends its variance from all images.
+    s[c]**2 / n[c] with the variance s[c]**2 within a category; `units` as in `paired_excess`.
+    A category with one image lends its variance from all images. Few losses are large, so that with 50 images
+    of a class the limit lies above the truth in up to 5 % of cases, with 500 in 3 %.
 
     Args:
         losses: (images,), -log of the probability that the calibrated attacker gives the true class, in nats.
