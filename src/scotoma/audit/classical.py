@@ -176,7 +176,8 @@ def _of_all_classes(values: npt.NDArray[np.float64], there: npt.NDArray[np.int64
         values = np.stack([-values / 2, values / 2], axis=1)
     logits = np.full((len(values), classes), values.min(initial=0.0) - 10)
     logits[:, there] = values
-    return logits - logsumexp(logits, axis=1, keepdims=True)
+    normalised: Logits = logits - logsumexp(logits, axis=1, keepdims=True)
+    return normalised
 
 
 def _go_on(occasion: Occasion) -> None:

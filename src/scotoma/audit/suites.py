@@ -1,7 +1,7 @@
 """Which attackers make a suite? They are data: a new one is one more line, and its name stands in tables."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scotoma.audit.classical import (
@@ -13,12 +13,13 @@ from scotoma.audit.classical import (
     neighbours,
 )
 from scotoma.audit.examples import Learn
-from scotoma.audit.neural import is_map, mlp, network, paper, residual, shifted, thinned
+from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper, residual, shifted, thinned
 from scotoma.audit.pairs import pairs
 from scotoma.audit.representations import by_channel
 
 SuiteName = Literal["standard", "exhaustive"]
 SEEDS = 3
+LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +63,25 @@ STANDARD = (
     Attacker("logistic regression, whitened codes", logistic_whitened),
 )
 REFERENCE_ATTACKERS = (PAPER, LOGISTIC)
+
+EXHAUSTIVE = (
+    Attacker(
+        "wide residual CNN",
+        network(residual(64), 5e-4, augment=shifted, votes=True, settings=LONG),
+        by_chance=True,
+        applies=is_map,
+        more_than="residual CNN",
+    ),
+    Attacker("paper CNN, high rate", network(paper, 8e-3, by_channel), by_chance=True, applies=is_map),
+    Attacker(
+        "paper CNN, lowest rate",
+        network(paper, 1e-4, by_channel, settings=LONG),
+        by_chance=True,
+        applies=is_map,
+    ),
+    Attacker(
+        "wide MLP", network(mlp(1024), 3e-4, augment=thinned, settings=LONG), by_chance=True, more_than="MLP"
+    ),
+    *STANDARD,
+)
+SUITES: Mapping[SuiteName, tuple[Attacker, ...]] = {"standard": STANDARD, "exhaustive": EXHAUSTIVE}
