@@ -31,7 +31,8 @@ QUICK = (
 def means(images: Images) -> npt.NDArray[np.float32]:
     """Codes (images, 1, 2, 2): the means of quarters."""
     quarters = images.reshape(len(images), 1, 2, 4, 2, 4).astype(np.float32)
-    return quarters.mean(axis=(3, 5))
+    found: npt.NDArray[np.float32] = quarters.mean(axis=(3, 5))
+    return found
 
 
 def target(encode: Callable[[Images], npt.NDArray[np.float32]] = means, **changes: Any) -> Target:

@@ -24,7 +24,7 @@ REQUEST = AuditRequest(("ant",), ("dog",), references=())
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", QUICK)  # type: ignore[arg-type]
+    monkeypatch.setitem(suites.SUITES, "standard", QUICK)
 
 
 def found(verdict: Verdict, task: str) -> Any:
@@ -126,7 +126,7 @@ def broken(training: Examples, stopping: Examples, occasion: Occasion) -> Learne
 def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", (QUICK[1], Attacker("broken", broken)))  # type: ignore[arg-type]
+    monkeypatch.setitem(suites.SUITES, "standard", (QUICK[1], Attacker("broken", broken)))
     verdict = audit(target(nothing), TABLE, replace(REQUEST, keep=()), tmp_path, workers=1)
     ant = found(verdict, "ant")
     failed = ant.attempts[-1]
@@ -139,7 +139,7 @@ def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(
 def test_where_every_attacker_fails_there_is_no_winner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", (Attacker("broken", broken),))  # type: ignore[arg-type]
+    monkeypatch.setitem(suites.SUITES, "standard", (Attacker("broken", broken),))
     verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
     assert found(verdict, "ant").winner is None
     assert (verdict.overall, found(verdict, "ant").reasons) == ("inconclusive", ("every attack failed",))

@@ -297,7 +297,7 @@ def test_ctrl_c_says_how_to_go_on(
     [
         (
             [],
-            "the command line: 3 problems.\n  - encoder: missing, it must be a path\n"
+            "the command line: 3 problems.\n  - encoder: missing, it must be a text\n"
             "  - data: missing, it must be a text\n  - out: missing, it must be a path\n",
         ),
         (

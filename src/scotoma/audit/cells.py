@@ -1,6 +1,6 @@
 """What is kept of one attempt, so that it is not made again? Figures and answers, no test score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from json import dumps
@@ -27,8 +27,9 @@ class Attempts:
     labels is not read.
     """
 
-    def __init__(self, folder: Path, about: Sequence[Any]) -> None:
-        self.folder, self._about = folder, [PROTOCOL, *about]
+    def __init__(self, folder: Path, about: Sequence[Any], labels: Mapping[str, str]) -> None:
+        """`about` names codes and images, `labels` the answers to each task."""
+        self.folder, self._about, self._labels = folder, [PROTOCOL, *about], labels
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, task: str, attacker: str, sees: Sees, number: int) -> list[Said] | None:
@@ -73,4 +74,4 @@ class Attempts:
         return self.folder / f"{name}.json"
 
     def _fingerprint(self, task: str) -> str:
-        return blake2b(dumps([*self._about, task]).encode(), digest_size=16).hexdigest()
+        return blake2b(dumps([*self._about, task, self._labels[task]]).encode(), digest_size=16).hexdigest()

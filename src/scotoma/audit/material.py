@@ -65,7 +65,9 @@ class Material:
         return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels))
 
 
-def rows_of_parts(table: ImageTable, parts: Split, arms: tuple[Sees, ...], seed: int) -> dict[Part, Rows]:
+def rows_of_parts(
+    table: ImageTable, parts: Split, arms: tuple[Sees, ...], task: Task, seed: int
+) -> dict[Part, Rows]:
     """Rows by part, the validation images in halves that no unit stands in both of.
 
     Args:
@@ -73,6 +75,7 @@ def rows_of_parts(table: ImageTable, parts: Split, arms: tuple[Sees, ...], seed:
         parts: how they are divided.
         arms: ("same", "fresh") where the encoder was trained on these images, ("fresh",) where on others,
             ("all",) where nobody knows.
+        task: both halves get as many images of each of its classes, as far as that can be.
         seed: decides the halves.
     """
     learned_from = np.concatenate([parts.training, parts.reserve])
@@ -84,7 +87,8 @@ def rows_of_parts(table: ImageTable, parts: Split, arms: tuple[Sees, ...], seed:
     else:
         found[arms[0]] = learned_from
     units = (table.keys if table.units is None else table.units)[parts.validation]
-    first = in_first_half(units, derive_seed(seed, "halves"))
+    labels = task.labels_in(table)[parts.validation]
+    first = in_first_half(units, labels, derive_seed(seed, "halves"))
     return found | {
         "stopping": parts.validation[first],
         "choosing": parts.validation[~first],

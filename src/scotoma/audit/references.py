@@ -55,15 +55,12 @@ class Elsewhere:
 
     def attack(self, target: Target, name: str) -> dict[str, Reference]:
         """What the stronger of two attackers finds of each task; kept in the cache for the next audit."""
-        rows = rows_of_parts(self.table, self.parts, ("all",), self.seed)
-        labels = [task.labels_in(self.table).tolist() for task in self.tasks]
-        about = [
-            target.digest,
-            self.table.keys.tolist(),
-            {part: each.tolist() for part, each in rows.items()},
-        ]
-        where = blake2b(repr([about, labels]).encode(), digest_size=16).hexdigest()
-        attempts = Attempts(self.cache / where, [where, self.seed])
+        rows = rows_of_parts(self.table, self.parts, ("all",), self.tasks[0], self.seed)
+        places = {part: each.tolist() for part, each in rows.items()}
+        about = repr([target.digest, self.table.keys.tolist(), places])
+        where = blake2b(about.encode(), digest_size=16).hexdigest()
+        labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
+        attempts = Attempts(self.cache / where, [where, self.seed], labels)
         material = encode_parts(target, self.table, rows, self.seed, self.progress)
         jobs = jobs_of(REFERENCE_ATTACKERS, self.tasks, material, seeds=1)
         found = make_attempts(

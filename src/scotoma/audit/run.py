@@ -139,7 +139,7 @@ class _Audit:
         self.parts: Split = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)
-        self.rows = rows_of_parts(table, self.parts, self._arms(), request.seed)
+        self.rows = rows_of_parts(table, self.parts, self._arms(), self.tasks[0], request.seed)
         halves = {str(part): self.rows[part] for part in HALVES}
         require_every_class(table, self.tasks, halves)
         self.encoder_flags: list[Flag] = []
@@ -179,7 +179,8 @@ class _Audit:
         request, attackers = self.request, SUITES[self.request.suite]
         material = self._material()
         about = [digest_of(self.attacked), request.suite, parts_digest(self.table, self.parts), request.seed]
-        attempts = Attempts(self.folder / "cells", [*about, *self._labels_digest()])
+        labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
+        attempts = Attempts(self.folder / "cells", about, labels)
         jobs = [job for job in jobs_of(attackers, self.tasks, material) if self._enough(job)]
         found = make_attempts(jobs, material, attempts, request.seed, self.workers, self.progress)
         elsewhere = self._references(utility)
@@ -294,9 +295,6 @@ class _Audit:
         parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
         keys: npt.NDArray[np.str_] = self.table.keys[np.concatenate([self.rows[part] for part in parts])]
         return keys
-
-    def _labels_digest(self) -> list[str]:
-        return [self.table.digest([str(task)]) for task in self.tasks]
 
     def _summary(self, material: Material) -> TargetSummary:
         if self.target is None:

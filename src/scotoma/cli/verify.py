@@ -254,7 +254,7 @@ def _require_encoder_file(options: VerifyOptions) -> None:
     flags = [f"--{name}" for name in options.shape] + (["--utility"] if options.utility else [])
     if flags:
         raise InputError(f"{', '.join(flags)}: only --suite standard and --suite exhaustive take this.")
-    if not Path(options.encoder).exists() and Path(options.encoder).suffix != ".safetensors":
+    if not Path(options.encoder).exists() and any(sign in options.encoder for sign in "=:"):
         raise InputError(
             f"{options.encoder} is no encoder file. Other encoders are attacked with --suite standard."
         )

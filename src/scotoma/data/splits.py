@@ -198,9 +198,17 @@ def split(keys: Sequence[str] | npt.NDArray[np.str_], seed: int, fractions: Frac
     return Split(*(np.flatnonzero(part == number).astype(np.int64) for number in range(len(PARTS))))
 
 
-def in_first_half(keys: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.bool_]:
-    """Which images fall into the first of two halves, by the hash of (seed, key)."""
-    found: npt.NDArray[np.bool_] = _positions(keys, seed) < 0.5
+def in_first_half(
+    keys: npt.NDArray[np.str_], strata: npt.NDArray[np.int64], seed: int
+) -> npt.NDArray[np.bool_]:
+    """Which images fall into the first of two halves: in the order of the hash of (seed, key) every other
+    one, within each stratum. Images of one key stay together, in the stratum of the first of them.
+    """
+    unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.lexsort([_positions(unique, seed), strata[first]])
+    half = np.empty(len(unique), dtype=bool)
+    half[order] = np.arange(len(unique)) % 2 == 0
+    found: npt.NDArray[np.bool_] = half[inverse]
     return found
 
 

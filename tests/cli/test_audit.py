@@ -1,0 +1,158 @@
+"""`scotoma verify --suite standard`, as a user types it; attackers are quick ones."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scotoma.audit import suites
+from scotoma.cli import main
+from scotoma.runs.verdict import Verdict
+from tests.audit.subjects import QUICK
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(suites.SUITES, "standard", QUICK)
+
+
+def verify(target: str, data: Path, out: Path, *more: str) -> int:
+    return main(["verify", target, "--suite", "standard", "--data", str(data), "--out", str(out), *more])
+
+
+SHAPE = ("--size", "8", "--channels", "3")
+NAMES = ("--hide", "airport_terminal", "--keep", "office", "--baselines", "none")
+
+
+def test_an_encoder_of_ours_is_attacked_with_what_its_file_says(
+    places: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "audit"
+    assert verify(str(trained / "encoder.safetensors"), places, out, "--baselines", "none") == 0
+    verdict = Verdict.read(out / "verdict.json")
+    assert (verdict.hide, verdict.keep, verdict.suite) == (("airport_terminal",), ("office",), "standard")
+    assert verdict.target.kind == "trained"
+    assert {each.sees for each in verdict.tasks[0].attempts} == {"same", "fresh"} or {
+        each.sees for each in verdict.tasks[0].attempts
+    } == {"same"}
+    printed = capsys.readouterr().out
+    assert "An empirical lower bound on leakage, no guarantee." in printed
+    assert f"Write the report: scotoma report {out}" in printed
+
+
+def test_blurred_images_give_away_what_they_show(places: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    assert verify("blur=3", places, out, *SHAPE, *NAMES) == 0
+    verdict = Verdict.read(out / "verdict.json")
+    assert (verdict.target.name, verdict.overall) == ("blur 3", "leaks")
+    assert json.loads((out / "settings.json").read_text())["command"].startswith("scotoma verify blur=3 ")
+
+
+def test_a_function_that_a_user_wrote_is_attacked(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_encoder.py").write_text(
+        "def encode(images):\n    return images.mean(axis=(2, 3), dtype='float32')\n"
+    )
+    assert verify("my_encoder:encode", places, tmp_path / "a", *SHAPE, *NAMES) == 0
+    sys.modules.pop("my_encoder", None)
+    function = Verdict.read(tmp_path / "a" / "verdict.json")
+    assert (function.target.kind, function.overall) == ("function", "leaks")
+
+
+def test_codes_and_a_table_of_labels_are_enough(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    sex, smile = random.integers(2, size=(2, 600))
+    codes = random.normal(size=(600, 5)).astype(np.float32)
+    codes[:, 2] += 3 * sex
+    np.save(tmp_path / "codes.npy", codes)
+    rows = [f"{a},{b}" for a, b in zip(sex, smile, strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["Male,Smiling", *rows]) + "\n")
+    out = tmp_path / "audit"
+    names = ("--hide", "Male,Smiling")
+    assert verify(str(tmp_path / "codes.npy"), tmp_path / "labels.csv", out, *names) == 0
+    verdict = Verdict.read(out / "verdict.json")
+    assert {each.task: each.outcome == "leaks" for each in verdict.tasks} == {"Male": True, "Smiling": False}
+    notes = {each.name: each.note for each in verdict.tasks[0].references}
+    assert notes["original images"] == "not available: there are codes only, no images"
+
+
+def test_the_same_command_again_makes_nothing_anew_and_one_with_more_tasks_adds_them(
+    places: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit"
+    assert verify("blur=3", places, out, *SHAPE, *NAMES) == 0
+    first = Verdict.read(out / "verdict.json")
+    cells = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
+    assert verify("blur=3", places, out, *SHAPE, *NAMES, "--tasks", "bar") == 0
+    second = Verdict.read(out / "verdict.json")
+    assert [each.task for each in second.tasks] == ["airport_terminal", "office", "bar"]
+    assert second.tasks[:2] == first.tasks
+    assert all(path.stat().st_mtime_ns == cells[path] for path in cells)
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "message"),
+    [
+        (
+            "blur=3",
+            (*SHAPE, *NAMES, "--preset", "demo", "--set", "verification.views=1"),
+            "--suite standard has no knobs, so that everybody's verdict means the same: leave --preset and "
+            "--set and [verification] out, or take --suite paper.\n",
+        ),
+        (
+            "blur=3",
+            SHAPE,
+            "Nothing says what blur=3 is to hide: name it with --hide (and --keep), or name what to attack "
+            "with --tasks.\n",
+        ),
+        (
+            "blur=3",
+            NAMES,
+            "blur=3 takes images of any size: give --size and --channels (--size: pixels a side; --channels: "
+            "1 for gray, 3 for RGB).\n",
+        ),
+        (
+            "blurr=3",
+            (*SHAPE, *NAMES),
+            "There is nothing to attack that is named 'blurr=3'. Did you mean blur=8? Allowed: "
+            "FILE.safetensors, FILE.onnx, module:function, identity, blur=8, pixelate=8, downsample=8, "
+            "noise=0.5, jpeg=10.\n",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_told(
+    target: str,
+    more: tuple[str, ...],
+    message: str,
+    places: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert verify(target, places, tmp_path / "audit", *more) == 2
+    assert capsys.readouterr().err == message
+    assert not (tmp_path / "audit").exists()
+
+
+def test_other_encoders_need_a_suite(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "audit")
+    assert main(["verify", "blur=3", "--data", str(places), "--out", out]) == 2
+    assert capsys.readouterr().err == (
+        "blur=3 is no encoder file. Other encoders are attacked with --suite standard.\n"
+    )
+
+
+def test_a_folder_of_another_suite_is_left_alone(
+    places: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = str(trained / "encoder.safetensors")
+    assert verify(encoder, places, tmp_path / "audit", "--baselines", "none") == 0
+    capsys.readouterr()
+    out = str(tmp_path / "audit")
+    assert main(["verify", encoder, "--data", str(places), "--out", out]) == 2
+    assert "holds a audit run, not a verification run" in capsys.readouterr().err
