@@ -77,11 +77,14 @@ def _components(scaled: Floats, whiten: bool) -> Callable[[Floats], Floats]:
     """Projection on the directions of largest variance, at most `MOST`, of which none is rounding only."""
     from sklearn.decomposition import PCA
 
+    if not scaled.any():
+        # A constant code has no direction: one feature that is always 0.
+        return lambda some: np.zeros((len(some), 1), np.float32)
     count = min(MOST, *scaled.shape)
     solver = "covariance_eigh" if scaled.shape[1] <= 4 * MOST else "randomized"
     fitted = PCA(count, svd_solver=solver, random_state=0).fit(scaled)
     variance = fitted.explained_variance_
-    there = variance > 1e-6 * max(float(variance.max(initial=0.0)), 1e-30)
+    there = variance > 1e-6 * float(variance.max())
     directions = fitted.components_[there].T
     if whiten:
         directions = directions / np.sqrt(variance[there])
@@ -89,8 +92,7 @@ def _components(scaled: Floats, whiten: bool) -> Callable[[Floats], Floats]:
 
     def reduce(some: Floats) -> Floats:
         reduced: Floats = ((some - mean) @ directions).astype(np.float32)
-        # A constant code has no direction: one feature that is always 0.
-        return reduced if reduced.shape[1] else np.zeros((len(some), 1), np.float32)
+        return reduced
 
     return reduce
 
