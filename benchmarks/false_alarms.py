@@ -1,0 +1,104 @@
+"""How often does the suite say *leaks* where there is nothing? Nominal are 2.5 cases of a hundred.
+
+    python benchmarks/false_alarms.py [--seeds 100] [--out FILE.json]
+
+Codes of 400 images that tell nothing (normal noise, codes that are all equal, codes that tell something whose
+labels were shuffled) are attacked by the quick attackers of the suite, and judged as in an audit: with equal
+classes, with one in ten, and with three hidden tasks, of which Holm's correction has to make one.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scotoma.audit import run, suites
+from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.suites import STANDARD
+from scotoma.data.table import Attribute, ImageTable
+from scotoma.runs.run_folder import write_json
+
+IMAGES, VALUES = 400, 24
+QUICK = tuple(each for each in STANDARD if "logistic" in each.name or each.name == "nearest neighbours")
+
+Codes = npt.NDArray[np.float32]
+Random = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Codes that tell nothing of the labels."""
+
+    name: str
+    codes: Callable[[Random], Codes]
+    share: float = 0.5
+    tasks: int = 1
+
+
+def noise(random: Random) -> Codes:
+    """Normal noise."""
+    return random.normal(size=(IMAGES, VALUES)).astype(np.float32)
+
+
+def constant(random: Random) -> Codes:
+    """Codes that are all equal."""
+    return np.full((IMAGES, VALUES), 0.25, np.float32)
+
+
+def clusters(random: Random) -> Codes:
+    """Codes that tell something, of which the labels know nothing."""
+    return noise(random) + 3 * random.integers(2, size=(IMAGES, 1)).astype(np.float32)
+
+
+SETTINGS = (
+    Setting("noise", noise),
+    Setting("noise, one in ten", noise, share=0.1),
+    Setting("noise, three hidden tasks", noise, tasks=3),
+    Setting("constant codes", constant),
+    Setting("shuffled labels", clusters),
+)
+
+
+def leaks(setting: Setting, seed: int) -> bool:
+    """Whether an audit says that any hidden task leaks."""
+    random = np.random.default_rng([seed, SETTINGS.index(setting)])
+    codes = setting.codes(random)
+    keys = np.array([f"{number:032x}" for number in random.permutation(IMAGES)])
+    names = [f"task {number}" for number in range(setting.tasks)]
+    attributes = {
+        name: Attribute(("no", "yes"), (random.random(IMAGES) < setting.share).astype(np.int64))
+        for name in names
+    }
+    table = ImageTable(np.empty((IMAGES, 0, 0, 0), np.uint8), keys, attributes, "made up")
+    request = AuditRequest(tuple(names), references=(), seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        return audit(codes, table, request, Path(folder), workers=1).overall == "leaks"
+
+
+def main() -> None:
+    """Count, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    counts = {}
+    with patch.dict(suites.SUITES, {"standard": QUICK}), patch.object(run, "code_length", lambda *_: None):
+        for setting in SETTINGS:
+            counts[setting.name] = sum(leaks(setting, seed) for seed in range(options.seeds))
+            print(f"{setting.name}: {counts[setting.name]} of {options.seeds}", flush=True)
+    if options.out:
+        attackers = [each.name for each in QUICK]
+        write_json(options.out, {"seeds": options.seeds, "leaks": counts, "attackers": attackers})
+
+
+if __name__ == "__main__":
+    main()
