@@ -4,7 +4,7 @@
 
 Codes of 400 images that tell nothing (normal noise, codes that are all equal, codes that tell something whose
 labels were shuffled) are attacked by the quick attackers of the suite, and judged as in an audit: with equal
-classes, with one in ten, and with three hidden tasks, of which Holm's correction has to make one.
+classes, with one in five, and with three hidden tasks, of which Holm's correction has to make one.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def clusters(random: Random) -> Codes:
 
 SETTINGS = (
     Setting("noise", noise),
-    Setting("noise, one in ten", noise, share=0.1),
+    Setting("noise, one in five", noise, share=0.2),
     Setting("noise, three hidden tasks", noise, tasks=3),
     Setting("constant codes", constant),
     Setting("shuffled labels", clusters),

@@ -1,0 +1,125 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scotoma.audit.examples import Encoded, Examples
+from scotoma.audit.judge import Case, judge
+from scotoma.audit.protocol import Said
+from scotoma.audit.suites import Attacker
+from scotoma.data.tasks import Task
+from scotoma.metrics import image_weights
+from scotoma.runs.verdict import Attempt, Flag
+
+TASK = Task(("yes",), ("no", "yes"))
+CLASSES = np.repeat([0, 1], 400)
+NO_FLAGS: Sequence[Flag] = ()
+
+
+def said(right: int, choosing: float, attacker: str = "one", **changes: Any) -> list[Said]:
+    """An attacker that is right on so many of each class, with `choosing` accuracy on the choosing half."""
+    correct = np.tile(np.arange(400) < right, 2)
+    told = np.where(correct, CLASSES, 1 - CLASSES)
+    logits = np.log(np.where(np.eye(2)[told] == 1, 0.9, 0.1))
+    attempt = Attempt(attacker, "all", 0, "done", 0.9, choosing, choosing, 1.0)
+    return [Said(replace(attempt, **changes), 0.5, np.zeros((0, 2)), logits)]
+
+
+def case(*found: list[Said] | Attempt, name: str = "yes", **changes: Any) -> Case:
+    task = Task((name,), ("no", name))
+    codes = Encoded(np.zeros((800, 1), np.float32), np.zeros((0, 800, 1), np.float32))
+    test = Examples(codes, CLASSES, CLASSES, image_weights(TASK, CLASSES))
+    made = Case(
+        task, "hide", 0.5, test, CLASSES == 0, None, 0.01, 0.01, {"test": (400, 400)}, found, (), None
+    )
+    return replace(made, **changes)
+
+
+def outcome(*cases: Case, attackers: Sequence[Attacker] = (), flags: Sequence[Flag] = NO_FLAGS) -> list[str]:
+    return [each.outcome for each in judge(cases, attackers, flags, 0)[0]]
+
+
+def test_the_best_on_the_choosing_half_wins_whatever_it_reaches_on_the_test_images() -> None:
+    (verdict,), _ = judge([case(said(240, 0.7, "a"), said(390, 0.6, "b"))], (), (), 0)
+    assert verdict.winner is not None
+    assert (verdict.winner.attacker, verdict.winner.accuracy) == ("a", pytest.approx(0.6))
+    assert [each.attacker for each in verdict.attempts] == ["a", "b"]
+
+
+def test_what_is_over_the_floor_by_more_than_luck_leaks_and_what_is_not_does_not() -> None:
+    assert outcome(case(said(240, 0.6))) == ["leaks"]
+    assert outcome(case(said(202, 0.505))) == ["no leak found"]
+
+
+def test_what_the_kept_labels_tell_is_no_leak() -> None:
+    # Both are right on the same images: seven of ten of each class.
+    known = np.tile(np.arange(400) < 280, 2)
+    there = case(said(280, 0.7), known_right=known, floor=0.7)
+    assert outcome(there) == ["no leak found"]
+    (verdict,), flags = judge([there], (), (), 0)
+    assert verdict.winner is not None
+    assert verdict.winner.excess == pytest.approx(0)
+    assert [each.code for each in flags] == ["dependent-labels"]
+
+
+def test_several_hidden_tasks_are_corrected_for_each_other_but_not_for_kept_ones() -> None:
+    # Alone this excess has a p of about 0.012; of three hidden tasks three times that is too much.
+    weak = said(216, 0.54)
+    (alone,), _ = judge([case(weak)], (), (), 0)
+    assert alone.winner is not None
+    assert 0.025 / 3 < alone.winner.p < 0.025
+    nothing = said(200, 0.5)
+    three, _ = judge([case(weak, name="a"), case(nothing, name="b"), case(nothing, name="c")], (), (), 0)
+    assert three[0].winner is not None
+    assert three[0].winner.p_holm == pytest.approx(3 * alone.winner.p)
+    assert [each.outcome for each in three] == ["no leak found"] * 3
+    kept = [case(nothing, name=name, role="keep") for name in ("b", "c")]
+    assert outcome(case(weak, name="a"), *kept)[0] == "leaks"
+
+
+def test_a_flag_that_blocks_leaves_it_open_but_hides_no_leak() -> None:
+    flag = Flag("batch-dependent", "Codes depend on the batch.", blocks=True)
+    assert outcome(case(said(200, 0.5)), flags=[flag]) == ["inconclusive"]
+    assert outcome(case(said(240, 0.6)), flags=[flag]) == ["leaks"]
+    (verdict,), _ = judge([case(said(200, 0.5))], (), [flag], 0)
+    assert verdict.reasons == ("Codes depend on the batch.",)
+
+
+def test_a_flag_of_one_task_names_it_and_blocks_no_other() -> None:
+    rising = said(200, 0.5, state="inconclusive")
+    verdicts, flags = judge([case(rising, name="a"), case(said(200, 0.5), name="b")], (), (), 0)
+    assert [each.outcome for each in verdicts] == ["inconclusive", "no leak found"]
+    assert [(each.code, each.task) for each in flags] == [("still-rising", "a")]
+
+
+def test_a_larger_attacker_that_is_clearly_worse_is_flagged() -> None:
+    large = Attacker("large", lambda *_: None, more_than="small")  # type: ignore[arg-type, return-value]
+    found = case(said(200, 0.5, "large"), said(200, 0.6, "small"))
+    assert [each.code for each in judge([found], [large], (), 0)[1]] == ["bigger-is-worse"]
+
+
+def test_figures_of_the_winner_are_those_of_what_it_says() -> None:
+    (verdict,), _ = judge([case(said(300, 0.75))], (), (), 0)
+    winner = verdict.winner
+    assert winner is not None
+    assert winner.accuracy == pytest.approx(0.75)
+    assert winner.low < 0.75 < winner.high
+    # Three of four with nine tenths of certainty, one of four wrongly so.
+    entropy = -(0.75 * np.log2(0.9) + 0.25 * np.log2(0.1))
+    assert winner.bits == pytest.approx(1 - entropy)
+    assert winner.bits_low < winner.bits
+    assert winner.auc == pytest.approx(0.75)
+    assert winner.tpr is None
+
+
+def test_of_too_few_test_images_nothing_follows() -> None:
+    few = case(said(200, 0.5))
+    codes = Encoded(np.zeros((40, 1), np.float32), np.zeros((0, 40, 1), np.float32))
+    rows = np.r_[180:200, 580:600]
+    test = Examples(codes, CLASSES[rows], CLASSES[rows], image_weights(TASK, CLASSES[rows]))
+    found = [replace(few.found[0][0], test=few.found[0][0].test[rows])]  # type: ignore[index]
+    small = replace(few, test=test, found=[found], known_right=CLASSES[rows] == 0)
+    (verdict,), flags = judge([small], (), (), 0)
+    assert verdict.outcome == "leaks" or "too-few-test-images" in {each.code for each in flags}
