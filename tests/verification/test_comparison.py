@@ -78,7 +78,7 @@ def test_without_a_common_task_nothing_is_compared() -> None:
     with pytest.raises(InputError) as caught:
         compare(attacked({"a": answers(0.8, 0)}), attacked({}, "B"))
     assert str(caught.value) == (
-        "A and B have no task in common: a there, none here. Attack both encoders on the same task (verify "
+        "A and B have no task in common: a in A, none in B. Attack both encoders on the same task (verify "
         "--tasks)."
     )
 
@@ -94,8 +94,8 @@ def test_different_test_images_and_labels_are_told_all_at_once() -> None:
         "A and B cannot be compared.\n"
         "  - a: the test images differ: 150 are common, of 400 and 350, and at least 50% of the larger set "
         "is needed. Take encoders of the same data, with the same split and seed\n"
-        "  - b: 400 of 400 common test images have other labels in the second run: the tasks ask for "
-        "different things"
+        "  - b: 400 of 400 common test images have other labels in B: the tasks ask for different "
+        "things"
     )
 
 

@@ -24,10 +24,10 @@ from scotoma.reports.audit_words import (
 )
 from scotoma.reports.done import described, spent, what_an_audit_did
 from scotoma.reports.drawing import inline
-from scotoma.reports.page import environment
+from scotoma.reports.page import MINUS, environment
 from scotoma.reports.verdict import guessing_said
 from scotoma.runs.results import Role
-from scotoma.runs.verdict import Flag, Reference, Sees, TaskVerdict, Verdict, Winner
+from scotoma.runs.verdict import Reference, Sees, TaskVerdict, Verdict, Winner
 
 _TEMPLATE = "audit.html.j2"
 
@@ -35,14 +35,12 @@ _TEMPLATE = "audit.html.j2"
 def render_verdict(verdict: Verdict) -> str:
     """The HTML of a report on the verdict of a suite."""
     pages = environment()
-    pages.filters |= {"described": described, "points": points, "probability": probability}
+    pages.filters |= {"described": described, "points": _points, "probability": probability}
     seconds = _seconds(verdict.run)
     return pages.get_template(_TEMPLATE).render(
         verdict=verdict,
         tasks=[_Shown.of(verdict, task) for task in in_order(verdict)],
         told=_told(verdict),
-        overall=verdict.overall,
-        words=WORDS,
         sees=SEES,
         learned_on=LEARNED_ON,
         arms=_arms(verdict),
@@ -72,11 +70,9 @@ class _Shown:
 
     task: TaskVerdict
     role: Role
-    said: str
     found: Markup
     attempts: Markup | None
     missing: list[str]
-    flags: list[Flag]
     figures: Mapping[str, str] | None
 
     @staticmethod
@@ -88,11 +84,9 @@ class _Shown:
         return _Shown(
             task=task,
             role=task.role,
-            said=task_said(verdict, task),
             found=inline(found_chart(task), beside),
             attempts=inline(attempts_chart(task), every) if has_figures else None,
             missing=[_absent(each) for each in task.references if each.accuracy is None],
-            flags=[flag for flag in verdict.flags if flag.task == task.task],
             figures=None if task.winner is None else _figures(task, task.winner),
         )
 
@@ -120,6 +114,10 @@ def _told(verdict: Verdict) -> list[_Told]:
 def _reasons(verdict: Verdict, task: TaskVerdict) -> tuple[str, ...]:
     """Why a task is open; where nobody has a figure, the sentence says so already."""
     return () if task.winner is None or task.outcome != "inconclusive" else task.reasons
+
+
+def _points(difference: float) -> str:
+    return points(difference).replace("-", MINUS)
 
 
 def _absent(each: Reference) -> str:

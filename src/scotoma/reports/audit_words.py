@@ -49,7 +49,7 @@ def task_said(verdict: Verdict, task: TaskVerdict) -> str:
 
 def points(difference: float) -> str:
     """A difference of accuracies in points, with its sign."""
-    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{100 * difference:+.1f}"
 
 
 def probability(p: float) -> str:

@@ -97,7 +97,7 @@ def compare(first: Attacked, second: Attacked) -> Comparison:
     if not tasks:
         raise InputError(
             f"{first.folder} and {second.folder} have no task in common: "
-            f"{', '.join(first.told) or 'none'} there, {', '.join(second.told) or 'none'} here. "
+            f"{', '.join(first.told) or 'none'} in A, {', '.join(second.told) or 'none'} in B. "
             "Attack both encoders on the same task (verify --tasks)."
         )
     compared, problems = [], []
@@ -125,7 +125,7 @@ def common_rows(first: Answers, second: Answers) -> tuple[list[int], list[int]]:
     by_pixels = (Counter(first.keys) & Counter(second.keys)).total()
     if others := by_pixels - len(rows):
         raise InputError(
-            f"{others:,} of {by_pixels:,} common test images have other labels in the second run: the tasks "
+            f"{others:,} of {by_pixels:,} common test images have other labels in B: the tasks "
             "ask for different things"
         )
     return [row for row, _ in rows], [row for _, row in rows]
