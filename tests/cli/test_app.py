@@ -13,7 +13,7 @@ from scotoma.cli import main
 from scotoma.cli.options import resumable
 from scotoma.errors import InputError, ScotomaError, TrainingStopped
 
-VERBS = ["check", "train", "verify", "report", "encode", "info", "demo", "sweep", "reproduce"]
+VERBS = ["check", "train", "verify", "report", "compare", "encode", "info", "demo", "sweep", "reproduce"]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_ctrl_c_in_a_verb_says_how_to_go_on(
         (
             ["tran"],
             'Unknown command "tran". Did you mean "train"? '
-            "Available commands: check, train, verify, report, encode, info, demo, sweep, ...\n"
+            "Available commands: check, train, verify, report, compare, encode, info, demo, ...\n"
             "See scotoma --help.\n",
         ),
         (

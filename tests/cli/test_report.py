@@ -4,6 +4,7 @@ import pytest
 
 from scotoma.cli import main
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
+from tests.reports.audit_examples import write_audit
 
 
 @pytest.fixture
@@ -73,4 +74,30 @@ def test_a_folder_without_results_is_told(tmp_path: Path, capsys: pytest.Capture
     assert main(["report", str(tmp_path)]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == f"There is no file {tmp_path / 'results.json'}.\n"
+    assert told.err == (
+        f"{tmp_path} holds neither results.json nor verdict.json, so there is nothing to report on. Give the "
+        "folder that `scotoma verify` wrote (its --out).\n"
+    )
+
+
+def test_the_verdict_of_a_suite_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_audit(tmp_path / "audited")
+    (folder / "more.json").write_text("what is added later")
+    assert main(["report", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "66.0 [64.6, 67.4]" in shown
+    assert "`Male` leaks" in shown
+    assert shown.splitlines()[-1] == f"Report: {folder / 'report.html'}"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Beside floors and references" in page
+    assert "what is added later" not in page
+
+
+def test_a_verdict_that_was_changed_is_not_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_audit(tmp_path / "audited") / "verdict.json"
+    path.write_text(path.read_text().replace("0.66", "0.55"))
+    assert main(["report", str(path.parent)]) == 2
+    assert "verdict.json was changed or damaged since it was written" in capsys.readouterr().err
+    assert not (path.parent / "report.html").exists()

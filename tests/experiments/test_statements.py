@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scotoma.experiments.grid import Answers, Measured, paired_error
+from scotoma.experiments.grid import Measured
 from scotoma.experiments.paper import TABLE2
 from scotoma.experiments.scales import LETTERS, PAPER_ROWS
 from scotoma.experiments.statements import (
@@ -25,11 +25,6 @@ def papers_grid(half: float = 0.005) -> dict[tuple[str, str], Measured]:
         for row, values in TABLE2.items()
         for letter, value in zip(LETTERS, values, strict=True)
     }
-
-
-def answers(categories: list[str], right: list[bool], weights: list[float]) -> Answers:
-    keys = tuple(map(str, range(len(right))))
-    return Answers(keys, tuple(categories), np.array(right), np.array(weights))
 
 
 def test_the_papers_own_table_agrees_with_its_statements() -> None:
@@ -103,25 +98,3 @@ def test_utility_is_the_mean_over_tasks_that_are_free_in_both_rows() -> None:
 
 def test_nothing_there_is_missing_throughout() -> None:
     assert {each.verdict for each in every_statement(PAPER_ROWS, [{}])} == {"missing"}
-
-
-def test_paired_error_is_what_resampling_within_categories_gives() -> None:
-    random = np.random.default_rng(0)
-    categories = ["a"] * 200 + ["b"] * 150 + ["c"] * 50
-    weights = np.array([0.5 / 200] * 200 + [0.25 / 150] * 150 + [0.25 / 50] * 50)
-    first, second = random.random(400) < 0.8, random.random(400) < 0.6
-    error = paired_error(
-        answers(categories, first.tolist(), weights.tolist()),
-        answers(categories, second.tolist(), weights.tolist()),
-    )
-    difference = weights * (first.astype(float) - second)
-    places = [np.flatnonzero(np.array(categories) == name) for name in "abc"]
-    sampled = [sum(difference[random.choice(rows, len(rows))].sum() for rows in places) for _ in range(3000)]
-    assert error == pytest.approx(np.std(sampled), rel=0.06)
-
-
-def test_other_images_are_not_paired() -> None:
-    one = answers(["a", "b"], [True, False], [0.5, 0.5])
-    other = Answers(("7", "8"), one.categories, one.right, one.weights)
-    assert paired_error(one, other) is None
-    assert paired_error(one, one) == 0

@@ -6,7 +6,7 @@ import matplotlib
 import pytest
 from matplotlib._pylab_helpers import Gcf
 
-from scotoma.reports import curves
+from scotoma.reports import curves, drawing
 from scotoma.reports.curves import attack_curves
 from tests.reports.examples import changed, results
 
@@ -114,7 +114,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("colour", [*curves.PALETTE, *(colour for colour, _ in curves._REFERENCES.values())])
+@pytest.mark.parametrize("colour", [*drawing.PALETTE, *(colour for colour, _ in curves._REFERENCES.values())])
 def test_lines_have_contrast_on_white_and_on_the_dark_page(colour: str) -> None:
     for page in ("#ffffff", "#191c21"):
         light, dark = sorted((luminance(colour), luminance(page)), reverse=True)

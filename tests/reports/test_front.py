@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from scotoma.reports import front as module
-from scotoma.reports.curves import PALETTE
+from scotoma.reports.drawing import PALETTE
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
 
 SVG = "{http://www.w3.org/2000/svg}"

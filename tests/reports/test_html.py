@@ -296,7 +296,7 @@ def test_a_folder_without_results_is_no_run(tmp_path: Path, make: bool) -> None:
     with pytest.raises(InputError) as caught:
         write_report(run, tmp_path / "report.html")
     assert str(caught.value) == (
-        f"{run} holds no results.json, so there is nothing to report on. "
+        f"{run} holds neither results.json nor verdict.json, so there is nothing to report on. "
         "Give the folder that `scotoma verify` wrote (its --out)."
     )
 

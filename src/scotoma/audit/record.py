@@ -17,8 +17,7 @@ from scotoma.data.photos import cores
 from scotoma.data.sampling import Rows
 from scotoma.data.table import MISSING, ImageTable
 from scotoma.runs.run_folder import write_checked_json
-
-ANSWERS_FORMAT, ANSWERS_VERSION = "scotoma-answers", 1
+from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION
 
 
 def write_winners(folder: Path, cases: Sequence[Case], table: ImageTable, test_rows: Rows) -> None:

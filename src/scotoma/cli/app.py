@@ -17,6 +17,7 @@ from cyclopts import App, CycloptsError
 
 from scotoma.allocation import tune_allocator
 from scotoma.cli.check import check
+from scotoma.cli.compare import compare
 from scotoma.cli.demo import demo
 from scotoma.cli.encode import encode
 from scotoma.cli.info import info
@@ -51,7 +52,7 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     verbs: tuple[Callable[..., None], ...] = (
-        *(check, train, verify, report, encode, info),
+        *(check, train, verify, report, compare, encode, info),
         *(demo, sweep, reproduce),
     )
     for place, verb in enumerate(verbs):

@@ -4,29 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from scotoma.data.tasks import Task
 from scotoma.experiments.cells import AttackCell, EncoderCell, attack_cell, encoder_cell, read_results
 from scotoma.experiments.scales import LETTERS, Scale
-from scotoma.metrics import image_weights
 from scotoma.reports.findings import figures, headline
 from scotoma.runs.results import Cell
+from scotoma.verification.answers import Answers, answers_of
 from scotoma.verification.cells import CELLS, cell_file, read_predictions
 
 BASELINES = ("identity", "blur")
 UNSEEN = "unseen"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Which test images an attacker got right. `weights` (images,) are those of balanced accuracy, sum 1."""
-
-    keys: tuple[str, ...]
-    categories: tuple[str, ...]
-    right: npt.NDArray[np.bool_]
-    weights: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -88,25 +74,6 @@ def read_grid(scale: Scale, seed: int, seeds: Sequence[int], out: Path) -> dict[
     return found
 
 
-def paired_error(first: Answers, second: Answers) -> float | None:
-    """Standard error of the difference of two balanced accuracies on the same test images.
-
-    Within every category c of n images, d = right - right' has a variance s**2; with the category's weight w
-    the error is sqrt(sum of w**2 s**2 / n), which a bootstrap within categories tends to. None where the
-    images differ.
-    """
-    if first.keys != second.keys:
-        return None
-    difference = first.right.astype(np.float64) - second.right
-    total = 0.0
-    categories = np.array(first.categories)
-    for category in np.unique(categories):
-        of_category = categories == category
-        weight = first.weights[of_category].sum()
-        total += float(weight**2 * difference[of_category].var() / of_category.sum())
-    return float(np.sqrt(total))
-
-
 def _measured(attack: AttackCell, subject: str, out: Path) -> dict[str, Measured]:
     results = read_results(attack, out)
     if results is None:
@@ -123,10 +90,4 @@ def _measured(attack: AttackCell, subject: str, out: Path) -> dict[str, Measured
 
 def _answers(path: Path, cell: Cell) -> Answers | None:
     said = read_predictions(path, cell)
-    if said is None:
-        return None
-    # Of two classes; the probability is that of the second.
-    right = (np.array(said["probability"])[:, 0] > 0.5) == (np.array(said["class"]) > 0)
-    names, labels = np.unique(np.array(said["category"]), return_inverse=True)
-    weights = image_weights(Task((cell.task,), tuple(names.tolist())), labels)
-    return Answers(tuple(said["key"]), tuple(said["category"]), right, weights)
+    return None if said is None else answers_of(said, str(path))

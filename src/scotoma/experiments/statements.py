@@ -13,9 +13,10 @@ from statistics import fmean
 
 from scipy.stats import spearmanr
 
-from scotoma.experiments.grid import Grid, Measured, paired_error
+from scotoma.experiments.grid import Grid, Measured
 from scotoma.experiments.scales import LETTERS
 from scotoma.experiments.statistics import Verdict, is_above_zero, t_interval
+from scotoma.verification.answers import paired_error
 from scotoma.verification.statistics import Interval
 
 # What "little to no difference" of section 4.3 is taken to be: points of balanced accuracy.

@@ -1,88 +1,95 @@
-"""What did a suite of attackers find, on one screen?"""
+"""How does the verdict of a suite look in a terminal: a table, and below it plain words?"""
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from scotoma.reports.table import SIGNS
-from scotoma.reports.verdict import percent
-from scotoma.runs.verdict import Reference, TaskVerdict, Verdict, Winner
+from scotoma.reports.audit_words import (
+    CAUTION,
+    SEES,
+    can_be_read,
+    in_order,
+    points,
+    probability,
+    task_said,
+)
+from scotoma.reports.table import COLOURS, SIGNS
+from scotoma.reports.verdict import guessing_said, percent
+from scotoma.runs.verdict import TaskVerdict, Verdict, Winner
 
-_SEES = {
-    "same": "images that the encoder was trained on",
-    "fresh": "images that the encoder has not seen",
-    "all": "all images that are not held out",
-}
+_CAPTION = (
+    "[95 % interval]; {}; floor: what the kept labels alone give\n"
+    "above it: on the same test images, with lower bound and one-sided p (Holm's, if several are hidden)\n"
+    "'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee."
+)
 
 
 def verdict_table(found: Verdict) -> Table:
-    """A row for each task: the winner, its test accuracy with its interval, and what it is to be compared
-    with.
-    """
-    names = list(dict.fromkeys(each.name for task in found.tasks for each in task.references))
-    title = f"{found.target.name} against suite {found.suite}; balanced accuracy in %"
-    table = Table(title=Text(title), title_justify="left")
-    for name in ("task", "strongest attacker", "test [95 %]", "floor", "over the floor", "p"):
-        table.add_column(name, justify="left" if name in ("task", "strongest attacker") else "right")
-    for name in names:
-        table.add_column(Text(name), justify="right")
-    table.add_column("found")
-    for task in found.tasks:
-        told = {each.name: _reference(each) for each in task.references}
-        table.add_row(
-            Text(f"{SIGNS[task.role]}{task.task}"),
-            *_winner(task, task.winner),
-            *(told.get(name, "") for name in names),
-            task.outcome if task.role == "hide" else outcome_of_kept(task),
-        )
+    """One row a task: what was found, the best attacker's accuracy, how far it is above the floor."""
+    chances = {task.task: task.chance for task in found.tasks}
+    table = Table(
+        title=f"The best attacker of suite {found.suite} on test images: balanced accuracy in %",
+        caption=Text(_CAPTION.format(guessing_said(chances))),
+        title_justify="left",
+        caption_justify="left",
+        show_lines=True,
+    )
+    for heading in ("task", "verdict", "accuracy", "above the floor", "bits", "best attacker"):
+        table.add_column(heading, overflow="fold")
+    for task in in_order(found):
+        table.add_row(*_row(task))
     return table
 
 
 def verdict_said(found: Verdict) -> str:
-    """The verdict in sentences, then what makes it doubtful. Names of tasks stand in backticks."""
-    lines = [_said(task) for task in found.tasks if task.role == "hide"]
-    lines += [f"`{task.task}` {outcome_of_kept(task)}." for task in found.tasks if task.role == "keep"]
-    lines += [f"! {f'`{flag.task}`: ' if flag.task else ''}{flag.said}" for flag in found.flags]
-    lines.append("An empirical lower bound on leakage, no guarantee.")
-    return "\n".join(lines)
+    """A line of plain words for each task, the reasons for what is open, every flag, and the caution."""
+    lines = []
+    told_below = {flag.said for flag in found.flags}
+    for task in in_order(found):
+        lines.append(task_said(found, task))
+        if task.winner is not None:
+            lines += [f"  Because: {reason}" for reason in task.reasons if reason not in told_below]
+    for flag in found.flags:
+        about = f" ({flag.task})" if flag.task else ""
+        blocks = ", rules out 'no leak found'" if flag.blocks else ""
+        lines.append(f"Flag {flag.code}{about}{blocks}: {flag.said}")
+    return "\n".join([*lines, CAUTION])
 
 
-def outcome_of_kept(task: TaskVerdict) -> str:
-    """Whether a task that is kept, or was not named, can be read."""
-    return {"leaks": "can be read", "no leak found": "cannot be read", "inconclusive": "is open"}[
-        task.outcome
-    ]
+def _row(task: TaskVerdict) -> tuple[Text | Group, ...]:
+    # A Text is no markup: a name such as "[b]" is printed as it is.
+    name = Text(f"{SIGNS[task.role]}{task.task}", style=COLOURS[task.role])
+    said = _outcome(task)
+    if task.winner is None:
+        return name, said, Text(f"floor {percent(task.floor)}", style="dim"), Text(), Text(), Text()
+    return name, said, *_figures(task, task.winner)
 
 
-def _said(task: TaskVerdict) -> str:
-    winner = task.winner
-    if winner is None:
-        return f"Whether `{task.task}` leaks is open: {'; '.join(task.reasons)}."
-    attacker = f"{winner.attacker} (seed {winner.seed}, learned from {_SEES[winner.sees]})"
-    figures = (
-        f"{attacker} is right in {percent(winner.accuracy)} % "
-        f"[{percent(winner.low)}, {percent(winner.high)}], "
-        f"{100 * winner.excess:+.1f} points over what the kept labels tell ({percent(task.floor)} %)"
-    )
+def _outcome(task: TaskVerdict) -> Group | Text:
+    if task.winner is None:
+        return Text("every attack failed", style="bold yellow")
+    if task.role != "hide":
+        return Text("can be read" if can_be_read(task) else "was not read")
     if task.outcome == "leaks":
-        return f"`{task.task}` leaks: {figures}."
-    least = f"{100 * winner.smallest_leak:.1f} points"
+        return Text("leaks", style="bold")
+    smallest = Text(f"smallest seen {100 * task.winner.smallest_leak:.1f}", style="dim")
     if task.outcome == "no leak found":
-        return f"No leak of `{task.task}` found at this power: {figures}. A leak of {least} would have shown."
-    return f"Whether `{task.task}` leaks is inconclusive: {figures}. Why: {' '.join(task.reasons)}"
+        return Group(Text("no leak found"), smallest)
+    return Group(Text("inconclusive", style="bold yellow"), smallest)
 
 
-def _winner(task: TaskVerdict, winner: Winner | None) -> tuple[str, str, str, str, str]:
-    if winner is None:
-        return "all failed", "", percent(task.floor), "", ""
-    p = f"{winner.p_holm:.2g}" if winner.p_holm >= 1e-4 else "< 0.0001"
+def _figures(task: TaskVerdict, winner: Winner) -> tuple[Group, ...]:
+    interval = f"{percent(winner.accuracy)} [{percent(winner.low)}, {percent(winner.high)}]"
+    p = probability(winner.p_holm)
     return (
-        winner.attacker,
-        f"{percent(winner.accuracy)} [{percent(winner.low)}, {percent(winner.high)}]",
-        percent(task.floor),
-        f"{100 * winner.excess:+.1f}",
-        p,
+        Group(Text(interval, style=COLOURS[task.role]), Text(f"floor {percent(task.floor)}", style="dim")),
+        Group(
+            Text(f"{points(winner.excess)}, \N{GREATER-THAN OR EQUAL TO} {points(winner.excess_low)}"),
+            Text(f"p {p if p.startswith('<') else f'= {p}'}", style="dim"),
+        ),
+        Group(
+            Text(f"{max(0.0, winner.bits):.2f}"),
+            Text(f"\N{GREATER-THAN OR EQUAL TO} {max(0.0, winner.bits_low):.2f}"),
+        ),
+        Group(Text(winner.attacker), Text(f"on {SEES[winner.sees]} images", style="dim")),
     )
-
-
-def _reference(reference: Reference) -> str:
-    return "not available" if reference.accuracy is None else percent(reference.accuracy)

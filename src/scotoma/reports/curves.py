@@ -5,44 +5,30 @@ their ends, differ in colour and dashes, and have the same contrast on white and
 reader's scheme.
 """
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from scotoma.reports.drawing import FAINT, INK, PALETTE, TEXT, adaptable_svg, plain_axes, short, style
 from scotoma.reports.findings import CHANCE, headline, shared_role, tasks
 from scotoma.reports.verdict import percent
 from scotoma.runs.results import Cell, Results
 
 Dashes = str | tuple[int, tuple[float, ...]]
 
-# Colours that differ for any colour vision, with a contrast of 3:1 or more on white and on the dark page.
-PALETTE = ("#d9541a", "#2f7fc1", "#0f9b74", "#a865c9", "#a5822a", "#d0558f")
 _DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.6)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 _REFERENCES: dict[str, tuple[str, Dashes]] = {
     "identity": ("#858b93", "-"),
     "blur": ("#858b93", (0, (4, 1.5))),
 }
-# Stands for the colour of the text around the figure; replaced after drawing.
-_INK = "#010203"
-_FAINT = "#8a8f98"
 # Inches: a panel with its texts, the room at its left, the height of the axes.
 _PANEL = (4.5, 3.1)
 _LEFT = 0.4
 _HEIGHT = 2.1
-_LABEL = 8.5  # points
-
-_STYLE = (
-    "<style>.scotoma-curves{color:#1d2026}"
-    "@media (prefers-color-scheme:dark){.scotoma-curves{color:#e4e6ea}}</style>"
-)
 
 
 def attack_curves(results: Results, only: Sequence[str] | None = None) -> bytes:
@@ -58,16 +44,11 @@ def attack_curves(results: Results, only: Sequence[str] | None = None) -> bytes:
     chosen = tuple(tasks(results) if only is None else only)
     columns = min(2, len(chosen)) or 1
     rows = -(-len(chosen) // columns) or 1
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "scotoma", "font.size": _LABEL}):
+    with style():
         figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout=None)
-        canvas = FigureCanvasSVG(figure)
-        figure.patch.set_alpha(0)
         for index, task in enumerate(chosen):
             _panel(_axes(figure, rows, columns, index, _margin(results)), results, task)
-        drawn = io.StringIO()
-        nothing = {"Creator": None, "Date": None, "Format": None, "Type": None}
-        canvas.print_svg(drawn, metadata=nothing)
-    return _adapted(drawn.getvalue()).encode()
+        return adaptable_svg(figure)
 
 
 @dataclass(frozen=True)
@@ -112,15 +93,15 @@ def _panel(axes: Axes, results: Results, task: str) -> None:
     sign = {"hide": "\N{MINUS SIGN}", "keep": "+"}.get(meant or "", "")
     said = {"hide": " (hidden)", "keep": " (kept)"}.get(meant or "", "")
     title = axes.set_title(f"{sign}{task}{said}", loc="left", pad=19)
-    title.set(fontsize=10, fontweight="bold", color=_INK, parse_math=False)
+    title.set(fontsize=10, fontweight="bold", color=INK, parse_math=False)
     labels = []
     for floor in sorted({round(line.cell.floor, 3) for line in lines}):
-        axes.axhline(100 * floor, color=_INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
-        labels.append(_Label(f"floor {percent(floor)}", _INK, 100 * floor))
+        axes.axhline(100 * floor, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+        labels.append(_Label(f"floor {percent(floor)}", INK, 100 * floor))
     for line in lines:
         _draw(axes, line)
         failed = " (failed)" if line.cell.state == "failed" else ""
-        labels.append(_Label(f"{_short(line.cell.encoder)}{failed}", line.colour, line.accuracies[-1]))
+        labels.append(_Label(f"{short(line.cell.encoder)}{failed}", line.colour, line.accuracies[-1]))
     _write(axes, labels)
 
 
@@ -154,17 +135,13 @@ def _frame(axes: Axes, lines: Sequence[_Line]) -> None:
     axes.set_ylim(min(guessing - 2, lowest - 1), 101)
     axes.set_xscale("log")
     axes.set_xlim(first * 0.9, last * 1.05)
-    axes.set_facecolor("none")
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if last / first < 300 else (1,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _thousands(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("attacker's iterations", color=_INK, fontsize=_LABEL)
-    axes.text(0, 1.035, "validation accuracy, %", transform=axes.transAxes, fontsize=_LABEL, color=_INK)
-    axes.tick_params(colors=_INK, labelsize=_LABEL, width=0.6, which="both")
-    axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_FAINT)
+    axes.set_xlabel("attacker's iterations", color=INK, fontsize=TEXT)
+    axes.text(0, 1.035, "validation accuracy, %", transform=axes.transAxes, fontsize=TEXT, color=INK)
+    axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
+    plain_axes(axes)
 
 
 def _draw(axes: Axes, line: _Line) -> None:
@@ -187,14 +164,14 @@ def _draw(axes: Axes, line: _Line) -> None:
 def _write(axes: Axes, labels: list[_Label]) -> None:
     """Name the lines at the right, moved apart where they would overlap, with leaders to their levels."""
     low, high = axes.get_ylim()
-    gap = (_LABEL * 1.25) / (72 * _HEIGHT) * (high - low)
+    gap = (TEXT * 1.25) / (72 * _HEIGHT) * (high - low)
     _spread(labels, low, high, gap)
     beside = axes.get_yaxis_transform()  # x in widths of the panel, y in percent
     for label in labels:
         path = (1.0, 1.04, 1.075), (label.at, label.placed, label.placed)
         axes.plot(*path, color=label.colour, linewidth=1.4, transform=beside, clip_on=False)
         place = axes.text(1.1, label.placed, label.text, transform=beside, va="center_baseline", ha="left")
-        place.set(fontsize=_LABEL, color=_INK, parse_math=False)
+        place.set(fontsize=TEXT, color=INK, parse_math=False)
 
 
 def _spread(labels: list[_Label], low: float, high: float, gap: float) -> None:
@@ -210,24 +187,8 @@ def _spread(labels: list[_Label], low: float, high: float, gap: float) -> None:
         ceiling = label.placed - gap
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:13]}\N{HORIZONTAL ELLIPSIS}{name[-10:]}"
-
-
 def _thousands(value: float) -> str:
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
-
-
-def _adapted(svg: str) -> str:
-    """Without XML's prologue; text and ink in the reader's colour and typeface."""
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
-    # Several pictures stand on one page: their rules and group names must not meet.
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg).replace(
-        "*{stroke-linejoin", ".scotoma-curves *{stroke-linejoin"
-    )
-    opening, rest = svg.split(">", 1)
-    return f'{opening} class="scotoma-curves">{_STYLE}{rest}'

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scotoma.runs.results import EncoderSummary, Results
+from scotoma.runs.verdict import TaskVerdict, Verdict
 
 # What stands first, in this order; the rest follows as recorded.
 _FIRST = ("command", "started", "seconds", "hardware", "seed")
@@ -25,15 +26,37 @@ class Group:
 
 def what_was_done(results: Results) -> list[Group]:
     """Everything that a run records about itself, in groups; what is not recorded is not shown."""
-    single = {key: value for key, value in results.run.items() if not isinstance(value, Mapping)}
+    groups = recorded(results.run)
+    groups += [_encoder(each) for each in results.encoders]
+    return [*groups, *_attackers(results)]
+
+
+def what_an_audit_did(verdict: Verdict) -> list[Group]:
+    """The same of a suite of attackers: the run, what was attacked, and how many images of each class."""
+    about = {key: value for key, value in verdict.run.items() if key != "seconds_by_attacker"}
+    target = verdict.target
+    entries = [("name", target.name), ("kind", target.kind), ("digest", target.digest)]
+    entries += [("code (without images)", _shape(target.code_shape))]
+    entries += [_entry(name, value) for name, value in target.about.items()]
+    images = [(task.task, _counts(task)) for task in verdict.tasks]
+    return [*recorded(about), Group("What was attacked", tuple(entries)), Group("Images", tuple(images))]
+
+
+def recorded(run: Mapping[str, Any]) -> list[Group]:
+    """What stands in the record of a run: single entries first, then its tables, data first."""
+    single = {key: value for key, value in run.items() if not isinstance(value, Mapping)}
     ordered = [key for key in _FIRST if key in single] + [key for key in single if key not in _FIRST]
     groups = [Group("Run", tuple(_entry(key, single[key]) for key in ordered), True)] if ordered else []
-    tables = {key: value for key, value in results.run.items() if isinstance(value, Mapping)}
+    tables = {key: value for key, value in run.items() if isinstance(value, Mapping)}
     for key in sorted(tables, key=lambda key: key != "data"):
         entries = tuple(_entry(name, value) for name, value in tables[key].items())
         groups.append(Group(_TITLES.get(key, _words(key).capitalize()), entries, key == "data"))
-    groups += [_encoder(each) for each in results.encoders]
-    return [*groups, *_attackers(results)]
+    return groups
+
+
+def described(details: Mapping[str, Any]) -> str:
+    """A small table in one line: "iterations 2,400; rate 0.002"."""
+    return "; ".join(" ".join(_entry(name, value)) for name, value in details.items())
 
 
 def spent(seconds: float) -> str:
@@ -47,10 +70,23 @@ def spent(seconds: float) -> str:
 
 
 def _encoder(encoder: EncoderSummary) -> Group:
-    shape = " \N{MULTIPLICATION SIGN} ".join(str(each) for each in encoder.code_shape)
-    entries = [("code (channels, height, width)", shape), ("digest", encoder.digest)]
+    entries = [
+        ("code (channels, height, width)", _shape(encoder.code_shape)),
+        ("digest", encoder.digest),
+    ]
     entries += [_entry(name, value) for name, value in encoder.training.items()]
     return Group(f"Encoder {encoder.name}", tuple(entries))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " \N{MULTIPLICATION SIGN} ".join(str(each) for each in shape)
+
+
+def _counts(task: TaskVerdict) -> str:
+    """Images of each class, by part."""
+    classes = " / ".join(task.classes)
+    parts = [f"{part} {' / '.join(f'{count:,}' for count in task.counts[part])}" for part in task.counts]
+    return f"{'; '.join(parts)} ({classes})"
 
 
 def _attackers(results: Results) -> list[Group]:

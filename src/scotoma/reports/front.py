@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from scotoma.reports.curves import PALETTE
+from scotoma.reports.drawing import PALETTE
 
 _INK = "#1d2026"
 _FAINT = "#858b93"

@@ -1,22 +1,23 @@
 """What does somebody read who was not there: is it hidden, is it kept, and how was that found out?
 
 One HTML file with everything in it: no script, no link, no font from elsewhere. It is made from a run folder
-(`results.json`, `gallery.npz`) and nothing else.
+and nothing else: from `verdict.json`, which a suite of attackers leaves, or from `results.json` and
+`gallery.npz`, which the paper's attackers leave.
 """
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from scotoma.errors import InputError
+from scotoma.reports.audit_html import render_verdict
 from scotoma.reports.curves import attack_curves
-from scotoma.reports.done import spent, what_was_done
+from scotoma.reports.done import what_was_done
+from scotoma.reports.drawing import inline
 from scotoma.reports.findings import (
     Outcome,
     examine,
@@ -31,10 +32,12 @@ from scotoma.reports.findings import (
     with_role,
 )
 from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
+from scotoma.reports.page import environment, require_free, write_page
 from scotoma.reports.verdict import encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
-from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.verdict import Verdict
 
+RESULTS, VERDICT = "results.json", "verdict.json"
 _TEMPLATE = "report.html.j2"
 _BELOW = 0.05  # the small scale in a cell begins so much below guessing
 _LARGEST = 192  # pixels of an embedded picture: twice what a page shows
@@ -45,7 +48,6 @@ _KINDS = {
     "trained": "trained",
     "other": "not trained here",
 }
-_MINUS = "\N{MINUS SIGN}"
 
 
 def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
@@ -63,22 +65,16 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
         InputError: the run folder has no results, they are broken, or `out` exists and is not to be replaced.
     """
     run, out = Path(run), Path(out)
-    if not (run / "results.json").is_file():
+    has_verdict = (run / VERDICT).is_file()
+    if not has_verdict and not (run / RESULTS).is_file():
         raise InputError(
-            f"{run} holds no results.json, so there is nothing to report on. "
+            f"{run} holds neither {RESULTS} nor {VERDICT}, so there is nothing to report on. "
             "Give the folder that `scotoma verify` wrote (its --out)."
         )
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: name a file for the report, such as {out / 'report.html'}.")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists already: choose another --out, or give --overwrite to replace it.")
-    page = render(Results.read(run / "results.json"), run / "gallery.npz")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {out.parent} cannot be made: {error.strerror}.") from None
-    write_bytes(out, page.encode())
-    return out
+    require_free(out, overwrite)
+    if has_verdict:
+        return write_page(out, render_verdict(Verdict.read(run / VERDICT)))
+    return write_page(out, render(Results.read(run / RESULTS), run / "gallery.npz"))
 
 
 def render(results: Results, gallery: Path) -> str:
@@ -89,21 +85,9 @@ def render(results: Results, gallery: Path) -> str:
     """
     counts = [cell.counts for cell in results.cells]
     names = [each.name for each in judged(results) or results.encoders]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "spent": spent,
-        "code_names": _code_names,
-        "by_class": _by_class,
-    }
-    return environment.get_template(_TEMPLATE).render(
-        minus=_MINUS,
+    pages = environment()
+    pages.filters["by_class"] = _by_class
+    return pages.get_template(_TEMPLATE).render(
         hidden=_asked(results, "hide"),
         kept=_asked(results, "keep"),
         verdicts=[
@@ -217,11 +201,8 @@ def _has_curve(results: Results, task: str) -> bool:
 
 
 def _inline(results: Results, task: str) -> Markup:
-    """A panel as an element of the page, which needs no namespaces; screen readers get a picture's name."""
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", attack_curves(results, [task]).decode())
-    named = escape(f"Validation accuracy of the attackers on {task} over their iterations")
-    # The drawing is made here and its texts are escaped by matplotlib.
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{named}"', 1))
+    named = f"Validation accuracy of the attackers on {task} over their iterations"
+    return inline(attack_curves(results, [task]), named)
 
 
 @dataclass(frozen=True)
@@ -271,9 +252,3 @@ def _gallery(results: Results, path: Path) -> _Pictures:
 
 def _data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def _code_names(text: str) -> Markup:
-    """Plain words with names in backticks: the names set as code, and no line break before a percent sign."""
-    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
