@@ -117,15 +117,11 @@ def encode_parts(
 
 def split_codes(codes: Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> Material:
     """The parts of codes that somebody has computed: no views of them can be made."""
-    empty = np.empty((0, 0), np.float32)
-    return Material(
-        table,
-        rows,
-        {
-            part: Encoded(codes[some], empty.reshape(0, len(some), *[0] * (codes.ndim - 1)))
-            for part, some in rows.items()
-        },
-    )
+    encoded = {
+        part: Encoded(codes[some], np.empty((0, len(some), *codes.shape[1:]), np.float32))
+        for part, some in rows.items()
+    }
+    return Material(table, rows, encoded)
 
 
 def _draws(seed: int, images: int) -> npt.NDArray[np.float32]:
