@@ -111,7 +111,8 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
     """
     material, target = subject.material, subject.target
     update = _seconds(network_for(material.shape)(material.shape, 2), material.shape)
-    attempt = (USUAL_UPDATES + LINEAR) * update
+    usual = min(USUAL_UPDATES, subject.attack.max_iterations)
+    attempt = (usual + LINEAR) * update
     hidden = len(subject.hidden)
     seconds: dict[Piece, float] = {}
     if "others" in pieces:
@@ -120,7 +121,8 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
         channels, size = target.preprocessing.channels, target.preprocessing.size
         drawn = _seconds(decoder_for(material.shape, channels, size), material.shape)
         read = _seconds(paper((channels, size, size), 2), (channels, size, size))
-        seconds["reconstruction"] = USUAL_UPDATES * (drawn + read * -(-hidden // workers))
+        drawings = min(USUAL_UPDATES, subject.decoder.max_iterations)
+        seconds["reconstruction"] = drawings * drawn + usual * read * -(-hidden // workers)
     if "sweeps" in pieces:
         budgets = sum(BUDGETS) * subject.attack.max_iterations * update
         seconds["sweeps"] = hidden * (len(SHARES) * attempt + budgets) / workers
