@@ -46,6 +46,8 @@ HEAVY = {
     "safetensors",
     "jinja2",
     "imagehash",
+    "onnx",
+    "onnxruntime",
 }
 
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Codes with a leak that is known: noise of full variance, and the one rule by which an oracle tells the label."""
+"""Codes with a leak that is known: noise of full variance, and the rule by which an oracle tells it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +19,7 @@ Random = np.random.Generator
 
 @dataclass(frozen=True, eq=False)
 class Plant:
-    """A leak. `make` gives codes (images, 3, 8, 8) and classes; `oracle` tells the classes of codes by the rule
-    itself.
-    """
+    """A leak. `make` gives codes (images, 3, 8, 8) and classes; `oracle` tells the classes by the rule."""
 
     name: str
     make: Callable[[Random, int], tuple[Floats, Labels]]

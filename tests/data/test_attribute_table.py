@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.data.attribute_table import AttributeTable, Reading, is_table, read_attribute_table
+from scotoma.data.attribute_table import (
+    AttributeTable,
+    Reading,
+    is_table,
+    read_attribute_table,
+    read_label_table,
+)
 from scotoma.data.attributes import ColumnSummary
 from scotoma.data.table import MISSING
 from scotoma.errors import InputError
@@ -261,3 +267,39 @@ def test_tables_are_known_by_their_extension(folder: Path) -> None:
     (folder / "f.csv").mkdir()
     assert not is_table(folder / "f.csv")
     assert not is_table(folder / "none.csv")
+
+
+def test_a_table_of_labels_keeps_its_order_and_names_no_files(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("smiling,age\n1,30\n\n0,?\n1,30\n")
+    table = read_label_table(path, Reading(missing=("?",)))
+    assert (table.files, table.lines) == (("line 2", "line 4", "line 5"), (2, 4, 5))
+    assert table.columns == {"smiling": ("1", "0", "1"), "age": ("30", "?", "30")}
+    assert table.attribute("smiling").labels.tolist() == [1, 0, 1]
+    with pytest.raises(InputError, match=r"^The column 'age' is '30' for all 2 images of which it is known"):
+        table.attribute("age")
+
+
+def test_a_table_of_labels_may_have_one_column(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text('smiling\n1\n0\n""\n1\n\n')
+    table = read_label_table(path)
+    assert table.attribute("smiling").labels.tolist() == [1, 0, MISSING, 1]
+    assert table.lines == (2, 3, 4, 5)
+    with pytest.raises(InputError) as error:
+        read_label_table(path, Reading(columns={"smile": "binry"}))
+    assert str(error.value) == (
+        f"The table {path} cannot be used:\n"
+        "  no column 'smile' can be read as 'binry': did you mean 'smiling'? (allowed: smiling)\n"
+        "  the column 'smile' cannot be read as 'binry': did you mean 'binary'? (allowed: binary, classes, "
+        "number)"
+    )
+    path.write_text("smiling\n1,0\n0\n")
+    with pytest.raises(InputError) as error:
+        read_label_table(path)
+    assert str(error.value) == (
+        f"The table {path} cannot be used:\n  line 2: 2 fields where the header has 1"
+    )
+    # A table with files cannot have one.
+    with pytest.raises(InputError, match=r"no comma, semicolon, tab or bar"):
+        read_attribute_table(path)

@@ -6,16 +6,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from scotoma.audit.examples import Examples, Floats, Learn, Learned, Logits, Occasion
+from scotoma.audit.examples import Encoded, Examples, Floats, Learn, Learned, Logits, Occasion
 from scotoma.audit.logistic import calibrated_cross_entropy, choose_logistic
 from scotoma.audit.representations import Represent, raw, standardised, whitened
 
 KERNEL_IMAGES = 6000  # a kernel machine takes time and memory with the square of their number
-PENALTIES = (0.3, 3.0)
+PENALTIES = (0.1, 1.0)
 NEIGHBOURS = (1, 5, 25, 101)
 TREES = 300
 BINS = 63  # of a feature: a quarter of the usual number, and of the time
 SOME = 1000  # images of which the distances to all others are held at a time
+
+
+Features = Callable[[Floats], Floats]
 
 
 def logistic(represent: Represent) -> Learn:
@@ -41,30 +44,30 @@ logistic_whitened = logistic(whitened)
 
 
 def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
-    """A support vector machine with a Gaussian kernel on standardised codes, whose width is the square root
-    of the number of features; of many images on some of each class, drawn at random.
+    """A support vector machine with a Gaussian kernel whose width is the square root of the number of
+    features, on raw or standardised codes, with one of several penalties, as suits the stopping half; of many
+    images it learns from some of each class, drawn at random.
     """
     from sklearn.svm import SVC
 
-    features = standardised(training.codes.flat())
     rows = balanced_rows(training, KERNEL_IMAGES, occasion.seed)
-    learned_from, stopped_by = features(training.codes.flat()[rows]), features(stopping.codes.flat())
     weights = training.weights[rows] * len(rows) / training.weights[rows].sum()
-    best: tuple[float, float, Callable[[Floats], Logits]] | None = None
-    for penalty in PENALTIES:
-        _go_on(occasion)
-        machine = SVC(C=penalty, gamma=1 / learned_from.shape[1], cache_size=500)
-        machine.fit(learned_from, training.classes[rows], weights)
+    candidates: list[tuple[float, int, Learned]] = []
+    for name, represent in (("raw", raw), ("standardised", standardised)):
+        features = represent(training.codes.flat())
+        learned_from = features(training.codes.flat()[rows])
+        for penalty in PENALTIES:
+            _go_on(occasion)
+            machine = SVC(C=penalty, gamma=1 / learned_from.shape[1], cache_size=500)
+            machine.fit(learned_from, training.classes[rows], weights)
 
-        def read(some: Floats, machine: SVC = machine) -> Logits:
-            return _of_all_classes(machine.decision_function(some), machine.classes_, occasion.task.classes)
+            def read(codes: Encoded, machine: SVC = machine, features: Features = features) -> Logits:
+                values = machine.decision_function(features(codes.flat()))
+                return _of_all_classes(values, machine.classes_, occasion.task.classes)
 
-        found = calibrated_cross_entropy(read(stopped_by), stopping)
-        if best is None or found < best[0]:
-            best = (found, penalty, read)
-    assert best is not None
-    _, penalty, chosen = best
-    return Learned(lambda codes: chosen(features(codes.flat())), details={"C": penalty, "images": len(rows)})
+            details = {"codes": name, "C": penalty, "images": len(rows)}
+            _add(candidates, Learned(read, details=details), stopping)
+    return min(candidates, key=lambda each: each[:2])[2]
 
 
 def boosted_trees(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
@@ -110,30 +113,42 @@ def fit_trees(
 
 
 def neighbours(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
-    """The nearest training images by Euclidean distance of standardised codes: the log of the weight that
-    each class has among them, one image's worth of doubt added; how many are asked is chosen on the
-    stopping half.
+    """The nearest training images by Euclidean distance of raw or standardised codes: the log of the weight
+    that each class has among them, one image's worth of doubt added. How many are asked, and which codes, is
+    chosen on the stopping half.
     """
-    features = standardised(training.codes.flat())
-    learned_from = features(training.codes.flat())
     classes = occasion.task.classes
     share = training.weights * len(training) / training.weights.sum()
     votes = np.eye(classes)[training.classes] * share[:, None]
-    counts = [count for count in NEIGHBOURS if count <= len(training)]
+    candidates: list[tuple[float, int, Learned]] = []
+    for name, represent in (("raw", raw), ("standardised", standardised)):
+        features = represent(training.codes.flat())
+        learned_from = features(training.codes.flat())
+        for count in (count for count in NEIGHBOURS if count <= len(training)):
 
-    def read(some: Floats, count: int) -> Logits:
-        found = []
-        for start in range(0, len(some), SOME):
-            _go_on(occasion)
-            nearest = _nearest(some[start : start + SOME], learned_from, count)
-            found.append(np.log(votes[nearest].sum(axis=1) + 1 / classes))
-        logits: Logits = np.concatenate(found)
-        return logits
+            def read(
+                codes: Encoded,
+                count: int = count,
+                features: Features = features,
+                learned_from: Floats = learned_from,
+            ) -> Logits:
+                some = features(codes.flat())
+                found = []
+                for start in range(0, len(some), SOME):
+                    _go_on(occasion)
+                    nearest = _nearest(some[start : start + SOME], learned_from, count)
+                    found.append(np.log(votes[nearest].sum(axis=1) + 1 / classes))
+                logits: Logits = np.concatenate(found)
+                return logits
 
-    stopped_by = features(stopping.codes.flat())
-    scored = [(calibrated_cross_entropy(read(stopped_by, count), stopping), count) for count in counts]
-    _, chosen = min(scored)
-    return Learned(lambda codes: read(features(codes.flat()), chosen), details={"neighbours": chosen})
+            _add(candidates, Learned(read, details={"codes": name, "neighbours": count}), stopping)
+    return min(candidates, key=lambda each: each[:2])[2]
+
+
+def _add(candidates: list[tuple[float, int, Learned]], learned: Learned, stopping: Examples) -> None:
+    """With its calibrated cross-entropy on the stopping half; of equal ones the first is taken."""
+    found = calibrated_cross_entropy(learned.read(stopping.codes), stopping)
+    candidates.append((found, len(candidates), learned))
 
 
 def balanced_rows(examples: Examples, most: int, seed: int) -> npt.NDArray[np.int64]:
@@ -161,7 +176,8 @@ def _of_all_classes(values: npt.NDArray[np.float64], there: npt.NDArray[np.int64
         values = np.stack([-values / 2, values / 2], axis=1)
     logits = np.full((len(values), classes), values.min(initial=0.0) - 10)
     logits[:, there] = values
-    return logits - logsumexp(logits, axis=1, keepdims=True)
+    normalised: Logits = logits - logsumexp(logits, axis=1, keepdims=True)
+    return normalised
 
 
 def _go_on(occasion: Occasion) -> None:

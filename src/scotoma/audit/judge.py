@@ -1,5 +1,6 @@
 """What follows from what the attackers said? The winner is looked at once; the others never."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,6 @@ from scotoma.audit import flags
 from scotoma.audit.examples import Examples, Logits
 from scotoma.audit.protocol import Said, best
 from scotoma.audit.significance import (
-    Excess,
     bits_with_limit,
     holm,
     paired_excess,
@@ -32,7 +32,8 @@ class Case:
     """A task with everything that its verdict rests on.
 
     `known_right` (test images,) says which test images somebody gets right who knows the kept labels only;
-    `units` (test images,) which belong together, None if each is its own.
+    `units` (test images,) which belong together, None if each is its own. The errors are those of the
+    accuracy of an attacker who guesses, on the fewest training images and on the choosing half.
     """
 
     task: Task
@@ -41,6 +42,8 @@ class Case:
     test: Examples
     known_right: npt.NDArray[np.bool_]
     units: npt.NDArray[np.str_] | None
+    training_error: float
+    choosing_error: float
     counts: Mapping[str, tuple[int, ...]]
     found: Sequence[list[Said] | Attempt]
     references: tuple[Reference, ...]
@@ -55,24 +58,23 @@ def judge(
     A hidden task *leaks* when Holm's correction over all hidden tasks leaves p at most .025. There is *no
     leak found* when it does not and no flag blocks that.
     """
-    looked = {str(case.task): look(case, seed) for case in cases}
-    hidden = [name for name, each in looked.items() if each is not None and _role(cases, name) == "hide"]
-    corrected = dict(zip(hidden, holm([_winner(looked[name]).p for name in hidden]), strict=True))
+    winners = [look(case, seed) for case in cases]
+    hidden = [index for index, case in enumerate(cases) if case.role == "hide" and winners[index] is not None]
+    corrected = holm([winner.p for index in hidden if (winner := winners[index]) is not None])
+    p_values = dict(zip(hidden, corrected, strict=True))
     verdicts, said = [], list(encoder_flags)
-    for case in cases:
-        name = str(case.task)
-        result = looked[name]
-        if result is not None:
-            winner = _winner(result)
-            result = (replace(winner, p_holm=corrected.get(name, winner.p)), result[1])
-        raised = flags_of(case, result, attackers)
+    for index, case in enumerate(cases):
+        winner = winners[index]
+        if winner is not None:
+            winner = replace(winner, p_holm=p_values.get(index, winner.p))
+        raised = flags_of(case, winner, attackers)
         said += raised
         blocking = [each.said for each in (*encoder_flags, *raised) if each.blocks]
-        verdicts.append(_verdict(case, None if result is None else result[0], blocking))
+        verdicts.append(_verdict(case, winner, blocking))
     return tuple(verdicts), tuple(said)
 
 
-def look(case: Case, seed: int) -> tuple[Winner, Excess] | None:
+def look(case: Case, seed: int) -> Winner | None:
     """The one look at the test labels, with the winner; None where every attempt failed."""
     said = [one for each in case.found if isinstance(each, list) for one in each]
     if not said:
@@ -83,7 +85,7 @@ def look(case: Case, seed: int) -> tuple[Winner, Excess] | None:
     interval = interval_of(right, case, seed)
     excess = paired_excess(right, case.known_right, test.labels, case.task, case.units)
     losses = F.nll_loss(torch.from_numpy(winner.test), torch.from_numpy(test.classes), reduction="none")
-    bits, bits_low = bits_with_limit(losses.numpy(), test.classes, test.labels, case.task)
+    bits, bits_low = bits_with_limit(losses.numpy(), test.labels, case.task, case.units)
     return Winner(
         attempt.attacker,
         attempt.sees,
@@ -100,7 +102,7 @@ def look(case: Case, seed: int) -> tuple[Winner, Excess] | None:
         bits,
         bits_low,
         _true_positives(winner.test, test),
-    ), excess
+    )
 
 
 def interval_of(right: npt.NDArray[np.bool_], case: Case, seed: int) -> Interval:
@@ -112,20 +114,19 @@ def interval_of(right: npt.NDArray[np.bool_], case: Case, seed: int) -> Interval
     return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
 
 
-def flags_of(case: Case, looked: tuple[Winner, Excess] | None, attackers: Sequence[Attacker]) -> list[Flag]:
+def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker]) -> list[Flag]:
     """What makes the verdict on a task doubtful."""
     attempts = attempts_of(case)
     more_than = {each.name: each.more_than for each in attackers if each.more_than}
     found = [
         flags.failed(attempts),
-        flags.below_chance_on_training(attempts, 1 / case.task.classes),
+        flags.below_chance_on_training(attempts, 1 / case.task.classes, case.training_error),
     ]
     if case.role == "hide":
         found.append(flags.dependent_labels(case.floor, 1 / case.task.classes))
-    if looked is not None:
-        winner, excess = looked
+    if winner is not None:
         found += [
-            flags.bigger_is_worse(attempts, more_than, excess.error),
+            flags.bigger_is_worse(attempts, more_than, math.sqrt(2) * case.choosing_error),
             flags.still_rising(attempts, winner),
             flags.too_few_test_images(winner.smallest_leak),
             flags.winner_below_floor(winner),
@@ -169,12 +170,3 @@ def _true_positives(logits: Logits, test: Examples) -> float | None:
     if logits.shape[1] != 2:
         return None
     return true_positives_at(logits[:, 1] - logits[:, 0], test.classes == 1)
-
-
-def _winner(looked: tuple[Winner, Excess] | None) -> Winner:
-    assert looked is not None
-    return looked[0]
-
-
-def _role(cases: Sequence[Case], name: str) -> Role:
-    return next(case.role for case in cases if str(case.task) == name)

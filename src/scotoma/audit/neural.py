@@ -76,7 +76,8 @@ def network(
             each = [
                 _log_probabilities(_logits(attacker, scaled(view))) for view in (some.centre, *some.views)
             ]
-            return np.mean(each, axis=0)
+            mean: Logits = np.mean(each, axis=0)
+            return mean
 
         return Learned(
             read,

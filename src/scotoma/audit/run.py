@@ -30,7 +30,7 @@ from scotoma.audit.protocol import Said
 from scotoma.audit.queue import Job, jobs_of, make_attempts
 from scotoma.audit.record import seconds_by_attacker, surroundings, write_winners
 from scotoma.audit.references import Elsewhere
-from scotoma.audit.significance import label_only_right
+from scotoma.audit.significance import guessing_error
 from scotoma.audit.suites import SUITES, SuiteName
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
@@ -44,7 +44,7 @@ from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, TargetSummary, Verdict
-from scotoma.verification.floors import floor
+from scotoma.verification.floors import floor, label_only_right
 
 VERDICT = "verdict.json"
 WINNERS = "winners"
@@ -203,7 +203,7 @@ class _Audit:
         else:
             target = self._examined(self.target)
             material = encode_parts(target, self.table, self.rows, self.request.seed, self.progress)
-        keys = {"learned from": self._keys(False), "held out": self._keys(True)}
+        keys = {"training": self._keys(False), "test": self._keys(True)}
         self._raise(flags.collapsed(material.codes["test"].centre), flags.duplicates(keys))
         return material
 
@@ -213,7 +213,7 @@ class _Audit:
         """
         images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
         changing = flags.stochastic(_in_releases(target), images)
-        self._raise(changing, flags.depends_on_batch(target.encode, images) if changing is None else None)
+        self._raise(changing, flags.depends_on_batch(target.encode, images))
         return averaged(target, RELEASES) if changing else target
 
     def _raise(self, *found: Flag | None) -> None:
@@ -279,6 +279,8 @@ class _Audit:
             test,
             label_only_right(task, keep, self.table, self.parts),
             None if self.table.units is None else self.table.units[known],
+            max(guessing_error(material.examples(task, arm).labels, task) for arm in material.arms),
+            guessing_error(material.examples(task, "choosing").labels, task),
             {part: tuple(each.tolist()) for part, each in counts.items()},
             [each for job, each in zip(jobs, found, strict=True) if job.task == task],
             (*floors, *elsewhere[str(task)]),
@@ -287,7 +289,8 @@ class _Audit:
 
     def _keys(self, held_out: bool) -> npt.NDArray[np.str_]:
         parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
-        return self.table.keys[np.concatenate([self.rows[part] for part in parts])]
+        keys: npt.NDArray[np.str_] = self.table.keys[np.concatenate([self.rows[part] for part in parts])]
+        return keys
 
     def _labels_digest(self) -> list[str]:
         return [self.table.digest([str(task)]) for task in self.tasks]

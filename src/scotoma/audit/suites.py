@@ -1,13 +1,25 @@
 """Which attackers make a suite? They are data: a new one is one more line, and its name stands in tables."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from scotoma.audit.classical import (
+    boosted_trees,
+    kernel_machine,
+    logistic_raw,
+    logistic_standardised,
+    logistic_whitened,
+    neighbours,
+)
 from scotoma.audit.examples import Learn
+from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper, residual, shifted, thinned
+from scotoma.audit.pairs import pairs
+from scotoma.audit.representations import by_channel
 
 SuiteName = Literal["standard", "exhaustive"]
 SEEDS = 3
+LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,3 +37,51 @@ class Attacker:
 
     def __repr__(self) -> str:
         return self.name
+
+
+LOGISTIC = Attacker("logistic regression", logistic_standardised)
+PAPER = Attacker("paper CNN", network(paper, 2e-3, by_channel, votes=True), by_chance=True, applies=is_map)
+
+# What is slow stands first, so that no core is idle while a long attack ends.
+STANDARD = (
+    Attacker(
+        "residual CNN",
+        network(residual(32), 1e-3, augment=shifted),
+        by_chance=True,
+        applies=is_map,
+        more_than="paper CNN",
+    ),
+    Attacker("paper CNN, low rate", network(paper, 5e-4, by_channel), by_chance=True, applies=is_map),
+    PAPER,
+    Attacker("MLP", network(mlp(256), 1e-3, augment=thinned), by_chance=True, more_than=LOGISTIC.name),
+    Attacker("kernel machine", kernel_machine, more_than=LOGISTIC.name),
+    Attacker("pairs of values", pairs),
+    Attacker("boosted trees", boosted_trees),
+    Attacker("nearest neighbours", neighbours),
+    LOGISTIC,
+    Attacker("logistic regression, raw codes", logistic_raw),
+    Attacker("logistic regression, whitened codes", logistic_whitened),
+)
+REFERENCE_ATTACKERS = (PAPER, LOGISTIC)
+
+EXHAUSTIVE = (
+    Attacker(
+        "wide residual CNN",
+        network(residual(64), 5e-4, augment=shifted, votes=True, settings=LONG),
+        by_chance=True,
+        applies=is_map,
+        more_than="residual CNN",
+    ),
+    Attacker("paper CNN, high rate", network(paper, 8e-3, by_channel), by_chance=True, applies=is_map),
+    Attacker(
+        "paper CNN, lowest rate",
+        network(paper, 1e-4, by_channel, settings=LONG),
+        by_chance=True,
+        applies=is_map,
+    ),
+    Attacker(
+        "wide MLP", network(mlp(1024), 3e-4, augment=thinned, settings=LONG), by_chance=True, more_than="MLP"
+    ),
+    *STANDARD,
+)
+SUITES: Mapping[SuiteName, tuple[Attacker, ...]] = {"standard": STANDARD, "exhaustive": EXHAUSTIVE}

@@ -104,7 +104,7 @@ def _opened(
     options: "VerifyOptions",
 ) -> tuple["Target | npt.NDArray[np.float32]", "ImageTable", "AuditRequest"]:
     """What is attacked, the images with their labels, and what is asked of them."""
-    from scotoma.audit.code_file import open_codes
+    from scotoma.audit.computed_codes import open_codes
     from scotoma.audit.run import AuditRequest
     from scotoma.audit.targets import ShapeFlags, open_target
 
@@ -114,7 +114,7 @@ def _opened(
             raise InputError(f"{options.encoder} holds codes: leave --{', --'.join(options.shape)} out.")
         names = (*request.hide, *request.keep, *(request.tasks or ()))
         labelling = options.labels.labelling(names)
-        codes, labels = open_codes(Path(options.encoder), Path(options.data), labelling)
+        codes, labels = open_codes(Path(options.encoder), Path(options.data), names, labelling)
         return codes, labels, request
     target = open_target(options.encoder, ShapeFlags(**options.shape))
     card = target.card

@@ -1,7 +1,8 @@
 """Which image files does a table of attributes name, and what does it say of each?
 
 A table has a header, a row for each image file, one column with the files' paths, and any number of columns
-with what is known of them. The order of its rows and columns says nothing.
+with what is known of them. The order of its rows and columns says nothing. A table of labels for what is in
+no files says it of things in an order of their own.
 """
 
 import os
@@ -141,6 +142,24 @@ def read_attribute_table(path: Path, reading: Reading | None = None) -> Attribut
         reading,
         _notes(listed, repeated),
     )
+
+
+def read_label_table(path: Path, reading: Reading | None = None) -> AttributeTable:
+    """Read a table that names no files: its rows are in the order of what they tell of, and one column is
+    enough. The `files` are names of its lines, for messages; `reading` defaults to `Reading()`.
+
+    Raises:
+        InputError: the table cannot be read, rows or names do not fit. All problems at once, with lines.
+    """
+    reading = reading or Reading()
+    problems = Problems(path)
+    rows = read_rows(path, reading.encoding, problems, one_column=True)
+    _check_columns(rows.header, len(rows.header), reading, problems)
+    problems.stop_if_any()
+    columns = zip(*rows.rows, strict=True)
+    texts = {name: tuple(map(str.strip, each)) for name, each in zip(rows.header, columns, strict=True)}
+    files = tuple(f"line {line}" for line in rows.lines)
+    return AttributeTable(path, path.parent, "", files, tuple(rows.lines), texts, reading)
 
 
 def _file_column(

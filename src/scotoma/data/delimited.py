@@ -40,15 +40,16 @@ class Rows:
     broken: tuple[int, str] | None = None
 
 
-def read_rows(path: Path, encoding: str, problems: Problems) -> Rows:
+def read_rows(path: Path, encoding: str, problems: Problems, *, one_column: bool = False) -> Rows:
     """The rows of a table that fit its header. What is wrong with others, and with names, is noted.
+    With `one_column` a header that nothing divides is the name of the only column.
 
     Raises:
         InputError: nothing can be read: no such file, not in this encoding, empty, no delimiter, or several
             that would do.
     """
     text = _decode(path, encoding, problems)
-    delimiters = _delimiters_of_header(text, path, problems)
+    delimiters = _delimiters_of_header(text, path, problems, one_column)
     readings = {delimiter: _divide(text, delimiter) for delimiter in delimiters}
     fitting = [delimiter for delimiter, one in readings.items() if not (one.misfits or one.broken)]
     if len(fitting) > 1 and readings[fitting[0]].rows:
@@ -94,13 +95,15 @@ def _decode(path: Path, encoding: str, problems: Problems) -> str:
     return text
 
 
-def _delimiters_of_header(text: str, path: Path, problems: Problems) -> list[str]:
-    """The delimiters that divide the header into two fields or more."""
+def _delimiters_of_header(text: str, path: Path, problems: Problems, one_column: bool) -> list[str]:
+    """The delimiters that divide the header into two fields or more; any where it may be one."""
     headers = {delimiter: _divide(text, delimiter, header_only=True) for delimiter in DELIMITERS}
     found = [delimiter for delimiter, one in headers.items() if len(one.header) > 1]
     broken = headers[","].broken
     if not found and broken:
         problems.note("", broken[1], broken[0])
+    elif not found and one_column:
+        return [","]
     elif not found:
         line, first = next((number, one) for number, one in enumerate(text.splitlines(), 1) if one.strip())
         if first.strip().isdecimal():

@@ -23,17 +23,22 @@ def floor(task: Task, keep: Sequence[str], table: ImageTable, parts: Split) -> f
         table: the images.
         parts: how they are divided.
     """
-    attributes = table.attributes
-    # Images of another group may show none of a kept category: then its label never comes.
-    there = attributes[CATEGORY].values if CATEGORY in attributes else attributes
-    kept = [name for name in keep if name in there]
-    if not kept or str(task) in kept:
+    telling = _telling(task, keep, table)
+    if not telling:
         return 1.0 / task.classes
-    tasks = kept_tasks(kept, attributes)
-    known = joint_label([each.classes_of(each.labels_in(table)) for each in tasks])
-    labels = task.labels_in(table)
-    rows = [part[labels[part] != MISSING] for part in (parts.training, parts.test)]
-    return label_only_floor(task, *(Known(labels[part], known[part]) for part in rows))
+    return label_only_floor(task, *_known_parts(task, telling, table, parts))
+
+
+def label_only_right(
+    task: Task, keep: Sequence[str], table: ImageTable, parts: Split
+) -> npt.NDArray[np.bool_]:
+    """Which test images the attacker of `floor` gets right: (test images whose label in the task is known,).
+
+    Where the kept labels tell nothing (nothing is kept, or the task itself is), it names one class for all:
+    that is as good as guessing. Arguments as of `floor`.
+    """
+    known = _known_parts(task, _telling(task, keep, table), table, parts)
+    return right_by_label(task, *known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +55,23 @@ def label_only_floor(task: Task, training: Known, test: Known) -> float:
     """Accuracy on the test images of an attacker who is told the kept labels of an image and nothing else.
 
     The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
-    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. The rule 'kept label ->
-    most likely class' is taken from the training images.
+    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories.
+    """
+    weights = image_weights(task, test.labels)
+    return float(weights[right_by_label(task, training, test)].sum() / weights.sum())
+
+
+def right_by_label(task: Task, training: Known, test: Known) -> npt.NDArray[np.bool_]:
+    """Which test images that attacker gets right, (images,). Its rule 'kept label -> most likely class' is
+    taken from the training images.
     """
     kept, number = np.unique(np.concatenate([training.kept, test.kept]), return_inverse=True)
     votes = np.zeros((len(kept), task.classes))
     weights = image_weights(task, training.labels)
     of_training, of_test = number[: len(training.kept)], number[len(training.kept) :]
     np.add.at(votes, (of_training, task.classes_of(training.labels)), weights)
-    predicted = votes.argmax(axis=1)[of_test]
-    test_weights = image_weights(task, test.labels)
-    return float(test_weights[predicted == task.classes_of(test.labels)].sum() / test_weights.sum())
+    right: npt.NDArray[np.bool_] = votes.argmax(axis=1)[of_test] == task.classes_of(test.labels)
+    return right
 
 
 def joint_label(classes: Sequence[Labels]) -> Labels:
@@ -69,3 +80,21 @@ def joint_label(classes: Sequence[Labels]) -> Labels:
     for each in classes:
         joint = joint * (int(each.max(initial=0)) + 2) + each + 1
     return joint
+
+
+def _telling(task: Task, keep: Sequence[str], table: ImageTable) -> list[str]:
+    """What of the kept may tell something of the task: nothing where the task is kept itself."""
+    attributes = table.attributes
+    # Images of another group may show none of a kept category: then its label never comes.
+    there = attributes[CATEGORY].values if CATEGORY in attributes else attributes
+    return [] if str(task) in keep else [name for name in keep if name in there]
+
+
+def _known_parts(task: Task, telling: Sequence[str], table: ImageTable, parts: Split) -> tuple[Known, Known]:
+    """The training and the test images whose label in the task is known."""
+    labels = task.labels_in(table)
+    tasks = kept_tasks(telling, table.attributes)
+    # Where nothing is kept all images have the same, empty label.
+    known = joint_label([each.classes_of(each.labels_in(table)) for each in tasks] or [0 * labels])
+    training, test = (part[labels[part] != MISSING] for part in (parts.training, parts.test))
+    return Known(labels[training], known[training]), Known(labels[test], known[test])

@@ -1,0 +1,122 @@
+"""How many bits does it take to tell the labels to somebody who has the codes and learns on the way?
+
+A probe with a large accuracy may have needed many examples to get there. The online code length counts that,
+too: the labels are sent block by block, each coded by a classifier that was trained on the blocks before.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, logsumexp, softmax
+
+from scotoma.audit.examples import Examples
+
+FIRST = 64  # the first block is one part in so many of all examples
+# Variances that the logits have before anything was learned; small ones learn slowly and overfit little.
+PRIORS = (0.1, 10.0, 1000.0)
+STEPS = 100
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+def code_length(examples: Examples, seed: int) -> float:
+    """Online (prequential) code length of the labels, in bits an image (Voita and Titov, 2020).
+
+    Blocks end at 1/64, 1/32, ..., 1/2 of the examples and at the last one. The first, longer if it would lack
+    a class, is coded uniformly, log2(classes) for each label. For the others logistic regression on
+    standardised codes is trained on all blocks before, with several penalties, and the predictions are mixed
+    with each other and with the uniform one, each with the weight 2**-(code length so far) that it has
+    earned. So no penalty has to be chosen, and where the codes tell nothing the length stays near that of
+    guessing. Images count by their weights, which make the classes alike in number.
+
+    Args:
+        examples: finite codes as they are released, and classes; all the training examples.
+        seed: the order in which images are sent. Each block has the share of each class that all have.
+    """
+    order = _order(examples.classes, seed)
+    codes = _standardised(examples.codes.flat()[order])
+    classes = examples.classes[order]
+    weights = examples.weights[order] / examples.weights.mean()
+    kinds = int(classes.max()) + 1
+    images = len(order)
+    # Of a class that has not come yet nothing can be learned: the first block has one image of each.
+    complete = max(int(np.flatnonzero(classes == index)[0]) for index in np.unique(classes)) + 1
+    ends = sorted({max(images * 2**step // FIRST, complete) for step in range(FIRST.bit_length())})
+    uniform = math.log2(kinds)
+    total = uniform * weights[: ends[0]].sum()
+    earned = np.zeros(len(PRIORS) + 1)
+    for start, end in pairwise(ends):
+        block = slice(start, end)
+        told = [np.full(end - start, -uniform)]
+        for prior in PRIORS:
+            logits = _fitted(codes[:start], classes[:start], weights[:start], kinds, prior)(codes[block])
+            chosen = log_softmax(logits, axis=1)[np.arange(end - start), classes[block]]
+            told.append(chosen / math.log(2))
+        each = np.array(told)
+        mixed = logsumexp((earned + each.T) * math.log(2), axis=1) - logsumexp(earned * math.log(2))
+        total -= float(mixed @ weights[block]) / math.log(2)
+        earned += each @ weights[block]
+    return float(total / weights.sum())
+
+
+def _order(classes: Labels, seed: int) -> Labels:
+    """A random order in which every stretch has about the share of each class that all have."""
+    shuffled = np.random.default_rng(seed).permutation(len(classes))
+    places = np.empty(len(classes))
+    for index in np.unique(classes):
+        of_class = np.flatnonzero(classes[shuffled] == index)
+        places[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
+    order: Labels = shuffled[np.argsort(places, kind="stable")]
+    return order
+
+
+def _standardised(codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Each value with mean 0 and variance 1, constant ones 0, over the square root of their number."""
+    # fp32 would lose a small change of a large value in the mean.
+    mean = codes.mean(axis=0, dtype=np.float64)
+    centred = codes - mean
+    deviation = np.sqrt(np.square(centred).mean(axis=0))
+    centred /= np.where(deviation > 0, deviation, 1) * math.sqrt(codes.shape[1])
+    standardised: npt.NDArray[np.float32] = centred.astype(np.float32)
+    return standardised
+
+
+class _Fitted:
+    """Logits (images, classes) of codes (images, values)."""
+
+    def __init__(self, matrix: Floats) -> None:
+        self.slopes, self.shift = matrix[:-1].astype(np.float32), matrix[-1]
+
+    def __call__(self, codes: npt.NDArray[np.float32]) -> Floats:
+        logits: Floats = (codes @ self.slopes).astype(np.float64) + self.shift
+        return logits
+
+
+def _fitted(
+    codes: npt.NDArray[np.float32], classes: Labels, weights: Floats, kinds: int, prior: float
+) -> _Fitted:
+    """Multinomial logistic regression: weighted cross-entropy + |slopes|**2 / (2 prior), by L-BFGS.
+
+    One imagined image of each class that has no code keeps the shifts finite where a class is still to come.
+    """
+    targets = np.eye(kinds)[classes]
+    shape = (codes.shape[1] + 1, kinds)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        fitted = _Fitted(flat.reshape(shape))
+        logits, shift = fitted(codes), fitted.shift
+        value = -float(((targets * log_softmax(logits, axis=1)).sum(axis=1) * weights).sum())
+        value += float((flat[: -shape[1]] ** 2).sum()) / (2 * prior) - float(log_softmax(shift).sum())
+        wrong = (softmax(logits, axis=1) - targets) * weights[:, None]
+        slopes = (codes.T @ wrong.astype(np.float32)) + fitted.slopes / prior
+        slope_of_shift = wrong.sum(axis=0) + kinds * softmax(shift) - 1
+        return value, np.concatenate([slopes.ravel(), slope_of_shift]).astype(np.float64)
+
+    found = minimize(
+        loss, np.zeros(math.prod(shape)), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}
+    )
+    return _Fitted(found.x.reshape(shape))

@@ -1,0 +1,285 @@
+"""What makes the verdict on an encoder doubtful?
+
+Each check looks at one thing and says nothing or raises a `Flag`: a code for machines and a sentence for
+people. One that blocks makes "no leak found" impossible: it says that a leak might be there and have been
+missed. The caller names the task in a flag that is about one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from scotoma.runs.verdict import Attempt, Flag, Winner
+
+NOT_FINITE = "not-finite"
+ALL_EQUAL = "all-codes-equal"
+DEAD_VALUES = "dead-values"
+COLLAPSED = "collapsed"
+BATCH_DEPENDENT = "batch-dependent"
+STOCHASTIC = "stochastic"
+DUPLICATES = "duplicates"
+BELOW_CHANCE = "below-chance-on-training"
+BIGGER_IS_WORSE = "bigger-is-worse"
+STILL_RISING = "still-rising"
+TOO_FEW_TEST_IMAGES = "too-few-test-images"
+WINNER_BELOW_FLOOR = "winner-below-floor"
+DEPENDENT_LABELS = "dependent-labels"
+FAILED = "failed"
+
+# A value is dead whose variance is this share of the mean variance of all, and none may be more than so many.
+DEAD_VARIANCE = 1e-6
+DEAD_SHARE = 0.1
+# Collapsed is a code of which so many values are the same, to a thousandth of their deviation, in so many
+# images: a variance that rare outliers make.
+COLLAPSED_SHARE = 0.5
+SAME_IMAGES = 0.99
+SAME = 1e-3
+# Difference of codes of one image that rounding explains, as a share of their root mean square.
+TOLERANCE = 1e-4
+REPEATS = 4
+# Points by which figures may differ for no reason.
+BELOW_BY = 0.02
+WORSE_BY = 0.03
+
+Pixels = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.float32]
+Encode = Callable[[Pixels], Codes]
+
+
+def collapsed(codes: Codes) -> Flag | None:
+    """Codes (images, ...) that are not finite, all equal, partly dead or nearly always the same.
+
+    Blocks only if values are not finite: attackers cannot read those, and where they stand may tell
+    something. What is the same for all images tells nothing, and attackers look at every value at its own
+    scale.
+    """
+    flat = codes.reshape(len(codes), -1)
+    broken = ~np.isfinite(flat)
+    if broken.any():
+        images = int(broken.any(axis=1).sum())
+        said = f"{images:,} of {len(flat):,} codes hold values that are no finite numbers (NaN or infinite)."
+        return Flag(NOT_FINITE, said, blocks=True)
+    if (flat == flat[0]).all():
+        return Flag(ALL_EQUAL, f"All {len(flat):,} codes are equal: the encoder tells nothing of any image.")
+    # Of large values fp32 would lose small changes.
+    centred = flat - flat.mean(axis=0, dtype=np.float64)
+    variance = np.square(centred).mean(axis=0)
+    dead = float((variance <= DEAD_VARIANCE * variance.mean()).mean())
+    if dead > DEAD_SHARE:
+        said = f"{100 * dead:.0f} % of the values of a code are the same for all images, or nearly so."
+        return Flag(DEAD_VALUES, f"{said} The encoder is partly dead.")
+    near = np.abs(flat - np.median(flat, axis=0)) <= SAME * np.sqrt(variance)
+    stuck = float((near.mean(axis=0) >= SAME_IMAGES).mean())
+    if stuck > COLLAPSED_SHARE:
+        said = f"{100 * stuck:.0f} % of the values of a code are the same for 99 of 100 images."
+        return Flag(COLLAPSED, f"{said} The encoder has collapsed.")
+    return None
+
+
+def stochastic(encode: Encode, images: Pixels) -> Flag | None:
+    """The same call twice gives different codes. Does not block: several releases of each image are attacked
+    together, as somebody can who sees more than one.
+    """
+    differs = _noise(encode, images)
+    if differs <= TOLERANCE:
+        return None
+    said = (
+        f"The same images encoded twice have different codes (by {100 * differs:.2g} % of their size). Who "
+        "sees several codes of one image can average the difference away, so averages are attacked, too."
+    )
+    return Flag(STOCHASTIC, said)
+
+
+def depends_on_batch(encode: Encode, images: Pixels) -> Flag | None:
+    """The code of an image depends on the images that are encoded with it. Blocks: such codes tell of other
+    images, and what was attacked is not what will be released.
+
+    The codes of the first half of at least four images are compared with those in other company (with the
+    other half), in reverse order, and each alone. A stochastic encoder must differ in one of these by more
+    than twice as much as in repeated calls.
+    """
+    few = images[: len(images) // 2]
+    codes = _encoded(encode, few)
+    others = {
+        "together with others": _encoded(encode, images)[: len(few)],
+        "in reverse order": _encoded(encode, few[::-1])[::-1],
+        "alone": np.concatenate([_encoded(encode, few[[row]]) for row in range(len(few))]),
+    }
+    allowed = max(TOLERANCE, 2 * _noise(encode, few))
+    differs = {name: _difference(codes, other) for name, other in others.items()}
+    worst = max(differs, key=lambda name: differs[name])
+    if differs[worst] <= allowed:
+        return None
+    said = (
+        f"An image has another code when it is encoded {worst} (by {100 * differs[worst]:.2g} % of its "
+        "size): codes depend on the batch. Usual reason: batch normalisation left in training mode."
+    )
+    return Flag(BATCH_DEPENDENT, said, blocks=True)
+
+
+def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
+    """Equal images (keys, by part) among those that attackers learn from and those that they are judged by.
+
+    Does not block: remembering images makes attackers look better than they are, so it is "leaks" that is
+    doubtful.
+    """
+    learned, judged = (
+        [keys[part] for part in parts if part in keys]
+        for parts in (("training", "reserve"), ("validation", "test"))
+    )
+    if not learned or not judged:
+        return None
+    all_judged = np.concatenate(judged)
+    again = int(np.isin(all_judged, np.concatenate(learned)).sum())
+    if not again:
+        return None
+    said = (
+        f"{again:,} of {len(all_judged):,} validation and test images are also among those that attackers "
+        "learn from. An attacker that remembers them looks better than it is."
+    )
+    return Flag(DUPLICATES, said)
+
+
+def below_chance_on_training(attempts: Sequence[Attempt], chance: float, error: float = 0.0) -> Flag | None:
+    """An attacker is worse than guessing on the images that it learned from, by more than 2 points and 3
+    standard errors (`guessing_error` of those images). Blocks: it did not learn.
+    """
+    limit = chance - max(BELOW_BY, 3 * error)
+    low = {_name(each): each.training for each in attempts if each.training is not None}
+    low = {name: accuracy for name, accuracy in low.items() if accuracy < limit}
+    if not low:
+        return None
+    figures = ", ".join(f"{name} {100 * accuracy:.1f} %" for name, accuracy in low.items())
+    said = f"Worse than guessing ({100 * chance:.1f} %) on their own training images: {figures}."
+    return Flag(BELOW_CHANCE, f"{said} Something is wrong with how they learn.", blocks=True)
+
+
+def bigger_is_worse(attempts: Sequence[Attempt], bigger: Mapping[str, str], error: float) -> Flag | None:
+    """A larger attacker is clearly worse than the smaller one that it should include. Blocks: it was not
+    trained well, and what only it can find was missed.
+
+    The best seeds are compared on the choosing half, for each kind of training images. Clearly is by more
+    than 3 points and 2 standard errors; of several pairs more, so that the chance that any looks so for no
+    reason stays the same (Bonferroni).
+
+    Args:
+        attempts: all of one task.
+        bigger: name of a larger attacker -> name of a smaller one.
+        error: standard error of a difference of two accuracies on the choosing half; that of one
+            (`guessing_error`) times the square root of 2 is on the safe side.
+    """
+    best: dict[tuple[str, str], float] = {}
+    for each in attempts:
+        if each.choosing is not None:
+            place = (each.attacker, each.sees)
+            best[place] = max(best.get(place, 0.0), each.choosing)
+    pairs = [
+        (large, small, sees)
+        for large, small in bigger.items()
+        for sees in ("same", "fresh", "all")
+        if (large, sees) in best and (small, sees) in best
+    ]
+    if not pairs:
+        return None
+    limit = max(WORSE_BY, float(-ndtri(ndtr(-2) / len(pairs))) * error)
+    worse = [
+        f"{large} {100 * best[large, sees]:.1f} %, {small} {100 * best[small, sees]:.1f} % ({sees})"
+        for large, small, sees in pairs
+        if best[small, sees] - best[large, sees] > limit
+    ]
+    if not worse:
+        return None
+    said = f"Larger attackers are clearly worse than smaller ones: {'; '.join(worse)}."
+    return Flag(BIGGER_IS_WORSE, f"{said} The larger were not trained well.", blocks=True)
+
+
+def still_rising(attempts: Sequence[Attempt], winner: Winner | None) -> Flag | None:
+    """An attacker was still improving when its budget ended. Blocks, whether it is the winner or not: with
+    more time it might have found what no other did.
+    """
+    rising = [each for each in attempts if each.state == "inconclusive"]
+    if not rising:
+        return None
+    won = winner is not None and any(
+        (each.attacker, each.sees, each.seed) == (winner.attacker, winner.sees, winner.seed)
+        for each in rising
+    )
+    names = ", ".join(_name(each) for each in rising)
+    best = " The best attacker is one of them." if won else ""
+    return Flag(STILL_RISING, f"Still improving when their time was up: {names}.{best}", blocks=True)
+
+
+def too_few_test_images(smallest_leak: float, limit: float = 0.10) -> Flag | None:
+    """Only a leak of more than `limit` (of balanced accuracy) would have been seen. Blocks."""
+    if smallest_leak <= limit:
+        return None
+    said = (
+        f"There are too few test images: a leak of less than {100 * smallest_leak:.1f} points would be "
+        f"missed in more than one case of five; {100 * limit:.0f} points are asked for."
+    )
+    return Flag(TOO_FEW_TEST_IMAGES, said, blocks=True)
+
+
+def winner_below_floor(winner: Winner) -> Flag | None:
+    """The best attacker is clearly worse than the kept labels alone: the upper bound of the one-sided 97.5 %
+    interval of its excess is below 0. Blocks: it does not read the kept labels, so that what it finds beyond
+    them may be hidden below the floor.
+    """
+    high = 2 * winner.excess - winner.excess_low
+    if high >= 0:
+        return None
+    said = (
+        f"The best attacker ({winner.attacker}, {100 * winner.accuracy:.1f} %) is "
+        f"{-100 * winner.excess:.1f} points worse than somebody who knows the kept labels and nothing else. "
+        "It cannot read the kept labels: the encoder does not keep them, or the attacker is weak."
+    )
+    return Flag(WINNER_BELOW_FLOOR, said, blocks=True)
+
+
+def dependent_labels(floor: float, chance: float, limit: float = 0.10) -> Flag | None:
+    """The kept labels alone tell much of the hidden one. Does not block: it is so in the data, and no encoder
+    that keeps the ones hides the other; "no leak found" is about what codes tell beyond.
+    """
+    if floor - chance <= limit:
+        return None
+    said = (
+        f"Who knows the kept labels alone is right in {100 * floor:.1f} %, guessing in {100 * chance:.1f} %: "
+        "what is kept tells much of what is hidden, and no encoder can prevent that."
+    )
+    return Flag(DEPENDENT_LABELS, said)
+
+
+def failed(attempts: Sequence[Attempt]) -> Flag | None:
+    """An attacker failed and has no figures. Blocks: what it would have found is not known."""
+    notes = [f"{_name(each)} ({each.note})" for each in attempts if each.state == "failed"]
+    if not notes:
+        return None
+    return Flag(FAILED, f"Attackers that failed: {'; '.join(notes)}.", blocks=True)
+
+
+def _name(attempt: Attempt) -> str:
+    return f"{attempt.attacker}/{attempt.sees}/{attempt.seed}"
+
+
+def _encoded(encode: Encode, images: Pixels) -> npt.NDArray[np.float64]:
+    # PyTorch refuses images in reverse order that were not copied.
+    return np.asarray(encode(np.ascontiguousarray(images)), np.float64).reshape(len(images), -1)
+
+
+def _noise(encode: Encode, images: Pixels) -> float:
+    """The largest difference of repeated calls."""
+    codes = [_encoded(encode, images) for _ in range(REPEATS)]
+    return max(_difference(codes[0], each) for each in codes[1:])
+
+
+def _difference(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Root mean square of the difference of codes (images, values) as a share of theirs. Values that are no
+    number on both sides are equal.
+    """
+    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+        return 1.0
+    there = np.isfinite(one)
+    size = np.sqrt((np.square(one[there]).sum() + np.square(other[there]).sum()) / 2)
+    return float(np.linalg.norm(one[there] - other[there]) / size) if size > 0 else 0.0

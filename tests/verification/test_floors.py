@@ -1,0 +1,82 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
+from scotoma.data.table import MISSING, Attribute, ImageTable
+from scotoma.data.tasks import Task, attack_tasks
+from scotoma.metrics import image_weights
+from scotoma.verification.floors import floor, label_only_right
+from tests.examples import CATEGORIES, image_table
+
+TABLE = image_table()
+PARTS = divide(TABLE, SplitRecipe(3, Fractions()))
+ANT = Task(("ant",), CATEGORIES)
+
+
+def balanced(right: np.ndarray[tuple[int], np.dtype[np.bool_]], task: Task, table: ImageTable) -> float:
+    labels = task.labels_in(table)[PARTS.test]
+    weights = image_weights(task, labels[labels != MISSING])
+    return float(weights[right].sum() / weights.sum())
+
+
+def with_attributes() -> ImageTable:
+    """Smiling follows Male in three of four images, and of some images Male is not known."""
+    random = np.random.default_rng(0)
+    male = random.integers(2, size=len(TABLE))
+    smiling = np.where(random.random(len(TABLE)) < 0.75, male, 1 - male)
+    male[::7] = MISSING
+    smiling[::11] = MISSING
+    return replace(
+        TABLE,
+        attributes={
+            "Male": Attribute(("no", "yes"), male),
+            "Smiling": Attribute(("no", "yes"), smiling),
+            "hair": Attribute(("black", "blond", "brown"), random.integers(3, size=len(TABLE))),
+        },
+    )
+
+
+@pytest.mark.parametrize("keep", [("dog",), ("bee", "dog"), ("bee", "cat", "dog"), ("dog", "elk")])
+def test_the_floor_is_the_accuracy_of_what_is_right(keep: Sequence[str]) -> None:
+    right = label_only_right(ANT, keep, TABLE, PARTS)
+    assert right.shape == PARTS.test.shape
+    assert balanced(right, ANT, TABLE) == floor(ANT, keep, TABLE, PARTS) > 0.6
+
+
+@pytest.mark.parametrize(("hidden", "keep"), [("Male", ("Smiling",)), ("Smiling", ("Male", "hair"))])
+def test_the_floor_of_an_attribute_is_the_accuracy_of_what_is_right(hidden: str, keep: Sequence[str]) -> None:
+    table = with_attributes()
+    (task,) = attack_tasks([hidden], table.attributes)
+    right = label_only_right(task, keep, table, PARTS)
+    assert len(right) == (table.attributes[hidden].labels[PARTS.test] != MISSING).sum() < len(PARTS.test)
+    assert balanced(right, task, table) == floor(task, keep, table, PARTS) > 0.65
+
+
+def test_which_images_are_right() -> None:
+    """Kept is dog: of the dogs it is known that they are no ants, of all others ant is the best guess."""
+    categories = np.array(CATEGORIES)[TABLE.labels[PARTS.test]]
+    right = label_only_right(ANT, ["dog"], TABLE, PARTS)
+    assert (right == np.isin(categories, ["ant", "dog"])).all()
+
+
+@pytest.mark.parametrize("keep", [(), ("elk",), ("ant",), ("ant", "dog")])
+def test_who_knows_nothing_names_one_class(keep: Sequence[str]) -> None:
+    """Nothing is kept, nothing that these images show, or the task itself."""
+    classes = ANT.classes_of(TABLE.labels[PARTS.test])
+    right = label_only_right(ANT, keep, TABLE, PARTS)
+    assert any((right == (classes == index)).all() for index in range(2))
+    assert balanced(right, ANT, TABLE) == pytest.approx(0.5)
+    assert floor(ANT, keep, TABLE, PARTS) == 0.5
+
+
+def test_the_rule_comes_from_training_images() -> None:
+    """All test images of which the kept label is dog are said to be what the training dogs are."""
+    rows = np.arange(len(TABLE))
+    parts = Split(rows[:200], rows[:0], rows[:0], rows[200:])  # the training images lack eels and some dogs
+    right = label_only_right(ANT, ["dog"], TABLE, parts)
+    categories = np.array(CATEGORIES)[TABLE.labels[200:]]
+    assert set(categories) == {"dog", "eel"}
+    assert (right == (categories == "dog")).all()
