@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from scotoma.audit.classical import logistic_standardised
 from scotoma.audit.examples import Floats, Labels
@@ -47,7 +48,7 @@ def material_of(codes: Floats, table: ImageTable) -> Material:
 def averages(side: int = 4) -> Target:
     """An encoder that averages squares of pixels: codes (images, 1, side, side)."""
 
-    def encode(images: np.ndarray) -> Floats:  # type: ignore[type-arg]
+    def encode(images: npt.NDArray[np.uint8]) -> Floats:
         width = SIZE // side
         squares = images.reshape(len(images), 1, side, width, side, width)
         codes: Floats = squares.mean(axis=(3, 5)).astype(np.float32)

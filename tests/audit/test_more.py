@@ -9,7 +9,8 @@ import pytest
 from scotoma.audit import more as module
 from scotoma.audit.decoder import SETTINGS
 from scotoma.audit.examples import Occasion
-from scotoma.audit.more import MORE, Subject, estimate, find_more, network_for
+from scotoma.audit.more import MORE, Subject, estimate, find_more
+from scotoma.audit.networks import perceptron
 from scotoma.audit.neural import SETTINGS as ATTACK
 from scotoma.audit.protocol import attack_once
 from scotoma.runs.more import PIECES, More
@@ -34,17 +35,15 @@ def subject(**changes: Any) -> Subject:
         [kept],
         [hidden, kept],
         {hidden: said},
-        [LINEAR],
         0,
+        [LINEAR],
         QUICK,
         replace(SETTINGS, batch=16, evaluate_every=10, max_iterations=20),
     )
     return replace(made, **changes)
 
 
-def test_every_piece_is_made_announced_and_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_piece_is_made_announced_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_seconds", lambda network, shape: 0.001)
     announced: list[str] = []
     found = find_more(PIECES, subject(), tmp_path, 1, Silent(), announced.append)
@@ -55,7 +54,7 @@ def test_every_piece_is_made_announced_and_written(
     assert found.reconstruction.likeness[0].name == "decoder"
     assert [(each.attacker, each.over) for each in found.sweeps.curves] == [
         ("linear", "labels"),
-        ("CNN", "compute"),
+        ("paper CNN", "compute"),
     ]
     assert [point.iterations for point in found.sweeps.curves[1].points] == [5, 20, 80, 320]
     assert announced == [
@@ -117,7 +116,7 @@ def test_the_estimate_grows_with_tasks_and_budgets(monkeypatch: pytest.MonkeyPat
     usual = estimate(PIECES, subject(attack=ATTACK, decoder=SETTINGS), 1)
     assert usual["others"] == pytest.approx(18)
     assert usual["reconstruction"] == pytest.approx(30)
-    two = subject(hidden=one.hidden * 2)
+    two = subject(hidden=[*one.hidden, *one.hidden])
     assert estimate(["sweeps"], two, 1)["sweeps"] == pytest.approx(2 * estimate(["sweeps"], one, 1)["sweeps"])
     assert estimate(["sweeps"], one, 2)["sweeps"] == pytest.approx(estimate(["sweeps"], one, 1)["sweeps"] / 2)
     assert "reconstruction" not in estimate(PIECES, subject(target=None), 1)
@@ -125,7 +124,7 @@ def test_the_estimate_grows_with_tasks_and_budgets(monkeypatch: pytest.MonkeyPat
 
 def test_an_update_is_timed() -> None:
     shape = (1, 4, 4)
-    assert 0 < module._seconds(network_for(shape)(shape, 2), shape) < 1
+    assert 0 < module._seconds(perceptron(shape, 8, 2), shape) < 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -104,7 +105,7 @@ def test_the_picture_has_a_row_each_for_originals_codes_drawings_and_neighbours(
 
 
 def test_codes_that_hold_nothing_give_no_more_than_the_floor(tmp_path: Path) -> None:
-    def encode(images: np.ndarray) -> Floats:  # type: ignore[type-arg]
+    def encode(images: npt.NDArray[np.uint8]) -> Floats:
         seed = int(images.astype(np.int64).sum())
         return np.random.default_rng(seed).normal(size=(len(images), 6)).astype(np.float32)
 
@@ -130,7 +131,8 @@ def test_without_images_there_is_nothing_to_draw(tmp_path: Path) -> None:
 def test_test_labels_are_not_read(tmp_path: Path) -> None:
     table = bright_table()
     tasks, material = [task_of("hidden", table)], encoded(table, averages())
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
     before = reconstruct(material, averages(), tasks, 0, around(tmp_path / "a", 40))
     table.attributes["hidden"].labels[material.rows["test"]] = 0
     assert reconstruct(material, averages(), tasks, 0, around(tmp_path / "b", 40)) == before

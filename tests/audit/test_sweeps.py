@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 
 from scotoma.audit.cells import Attempts
-from scotoma.audit.examples import Examples, Learned, Occasion
-from scotoma.audit.neural import mlp
+from scotoma.audit.examples import Examples, Learn, Learned, Occasion
+from scotoma.audit.material import Material
+from scotoma.audit.neural import mlp, network
 from scotoma.audit.protocol import attack_once
 from scotoma.audit.suites import Attacker
 from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sweep
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.runs.progress import Silent
+from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import balanced_accuracy_interval
 from tests.audit.plants import examples
 from tests.audit.subjects import LINEAR, QUICK, attribute_table, material_of, task_of
@@ -20,7 +22,11 @@ from tests.audit.subjects import LINEAR, QUICK, attribute_table, material_of, ta
 IMAGES = 1200
 
 
-def material_with(size: float):  # type: ignore[no-untyped-def]
+def perceptron(settings: AttackSettings) -> Learn:
+    return network(mlp(8), 2e-3, settings=settings)
+
+
+def material_with(size: float) -> tuple[Material, Task]:
     """Codes of 20 values, all of which tell a little of the class."""
     random = np.random.default_rng(1)
     labels = random.integers(2, size=IMAGES)
@@ -79,7 +85,7 @@ def test_more_labels_find_more_and_points_tell_what_was_used(tmp_path: Path) -> 
 
 def test_test_labels_are_not_read(tmp_path: Path) -> None:
     material, task = material_with(0.25)
-    curves = [label_curve(LINEAR), compute_curve("MLP", mlp(8), 2e-3, QUICK)]
+    curves = [label_curve(LINEAR), compute_curve("MLP", perceptron, QUICK)]
     before = sweep(curves, [task], material, Attempts(tmp_path / "a", []), 0, 1, Silent())
     table = material.table
     table.attributes["hidden"].labels[material.rows["test"]] = 0
@@ -88,7 +94,7 @@ def test_test_labels_are_not_read(tmp_path: Path) -> None:
 
 def test_a_budget_is_used_up(tmp_path: Path) -> None:
     material, task = material_with(0.5)
-    curve = compute_curve("MLP", mlp(8), 2e-3, QUICK)
+    curve = compute_curve("MLP", perceptron, QUICK)
     used = [
         attack_once(each, material, "all", Occasion(task, 0), 0)[0].attempt.details["iterations"]
         for each in curve.by_amount.values()

@@ -19,11 +19,12 @@ from scotoma.audit.decoder import SETTINGS as DECODER
 from scotoma.audit.decoder import DecoderSettings, decoder_for
 from scotoma.audit.examples import Learn
 from scotoma.audit.material import Material
-from scotoma.audit.neural import SETTINGS, Build, is_map, mlp, network, paper
+from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper
 from scotoma.audit.others import attack_others, other_tasks, within_classes
 from scotoma.audit.protocol import Said
 from scotoma.audit.reconstruction import Surroundings, reconstruct
-from scotoma.audit.suites import Attacker
+from scotoma.audit.representations import by_channel
+from scotoma.audit.suites import REFERENCE_ATTACKERS, Attacker
 from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sweep
 from scotoma.audit.targets import Target
 from scotoma.data.tasks import Task
@@ -32,7 +33,8 @@ from scotoma.runs.progress import Progress
 from scotoma.verification.settings import AttackSettings
 
 MORE = "more.json"
-RATE = 1e-3
+RATE = 2e-3
+MLP_RATE, MLP_WIDTH = 1e-3, 256  # for codes that are no maps
 # Rules of thumb for the estimate: the updates after which most networks stop, and what a linear attacker
 # takes of their time.
 USUAL_UPDATES = 1500
@@ -58,8 +60,8 @@ class Subject:
     kept: Sequence[Task]
     named: Sequence[Task]
     winners: Mapping[Task, Said]
-    attackers: Sequence[Attacker]
     seed: int
+    attackers: Sequence[Attacker] = REFERENCE_ATTACKERS
     attack: AttackSettings = SETTINGS
     decoder: DecoderSettings = DECODER
     others: Sequence[Task] = field(init=False)
@@ -110,7 +112,8 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
     the usual number, and a linear attacker takes as long as a few hundred of them.
     """
     material, target = subject.material, subject.target
-    update = _seconds(network_for(material.shape)(material.shape, 2), material.shape)
+    build = paper if is_map(material.shape) else mlp(MLP_WIDTH)
+    update = _seconds(build(material.shape, 2), material.shape)
     usual = min(USUAL_UPDATES, subject.attack.max_iterations)
     attempt = (usual + LINEAR) * update
     hidden = len(subject.hidden)
@@ -129,27 +132,29 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
     return seconds
 
 
-def network_for(shape: tuple[int, ...]) -> Build:
-    """The paper's classifier; for codes that are no maps a perceptron."""
-    return paper if is_map(shape) else mlp(256)
-
-
 def _make(
     name: Piece, subject: Subject, attempts: Attempts, folder: Path, workers: int, progress: Progress
 ) -> Found:
     material, seed = subject.material, subject.seed
-    learn: Learn = network(paper, RATE, settings=subject.attack)
     if name == "others":
         tasks = attack_others(subject.others, subject.attackers, material, attempts, seed, workers, progress)
         return Others(tasks, within_classes(subject.winners, subject.kept, material))
     if name == "reconstruction":
-        attacker = Attacker("CNN on reconstructions", learn, by_chance=True)
+        attacker = Attacker("paper CNN on reconstructions", _cnn(subject.attack), by_chance=True)
         around = Surroundings(attacker, attempts, folder, workers, progress, subject.decoder)
         return reconstruct(material, subject.target, subject.hidden, seed, around)
-    called = "CNN" if is_map(material.shape) else "MLP"
     curves = [label_curve(each) for each in subject.attackers]
-    curves.append(compute_curve(called, network_for(material.shape), RATE, subject.attack))
+    called, learn = ("paper CNN", _cnn) if is_map(material.shape) else ("MLP", _mlp)
+    curves.append(compute_curve(called, learn, subject.attack))
     return sweep(curves, subject.hidden, material, attempts, seed, workers, progress)
+
+
+def _cnn(settings: AttackSettings) -> Learn:
+    return network(paper, RATE, by_channel, settings=settings)
+
+
+def _mlp(settings: AttackSettings) -> Learn:
+    return network(mlp(MLP_WIDTH), MLP_RATE, settings=settings)
 
 
 def _there(path: Path, about: Mapping[Piece, str]) -> More:

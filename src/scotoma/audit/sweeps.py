@@ -3,15 +3,15 @@
 Accuracies are those on the choosing half, so that test labels stay unread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scotoma.audit.cells import Attempts
-from scotoma.audit.examples import Encoded, Examples, Learned, Occasion
+from scotoma.audit.examples import Encoded, Examples, Learn, Learned, Occasion
 from scotoma.audit.material import Material
-from scotoma.audit.neural import SETTINGS, Build, network
+from scotoma.audit.neural import SETTINGS
 from scotoma.audit.protocol import Said
 from scotoma.audit.queue import Job, make_attempts
 from scotoma.audit.suites import Attacker
@@ -48,16 +48,17 @@ def label_curve(attacker: Attacker) -> Curve:
     return Curve(attacker.name, {share: _with_share(attacker, share) for share in SHARES})
 
 
-def compute_curve(name: str, build: Build, rate: float, settings: AttackSettings = SETTINGS) -> Curve:
-    """A network that uses its whole budget, a share or a multiple of the standard one, and keeps the weights
-    that are best on the stopping half.
+def compute_curve(
+    name: str, learn: Callable[[AttackSettings], Learn], settings: AttackSettings = SETTINGS
+) -> Curve:
+    """A network that uses its whole budget, a share or a multiple of that of `settings`, and keeps the
+    weights that are best on the stopping half.
     """
     by_amount = {}
     for budget in BUDGETS:
         iterations = max(round(budget * settings.max_iterations), 1)
         endless = replace(settings, max_iterations=iterations, patience=iterations)
-        learn = network(build, rate, settings=endless)
-        by_amount[budget] = Attacker(f"{name}, {iterations} iterations", learn)
+        by_amount[budget] = Attacker(f"{name}, {iterations} iterations", learn(endless))
     return Curve(name, by_amount, settings.max_iterations)
 
 
