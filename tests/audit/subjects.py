@@ -1,61 +1,44 @@
-"""A small table with attributes, its codes in parts, and attackers that need a moment."""
+"""What tests of whole audits attack: small images, an encoder that averages, and quick attackers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scotoma.audit.classical import logistic_standardised
-from scotoma.audit.examples import Floats, Labels
-from scotoma.audit.material import Material, rows_of_parts, split_codes
 from scotoma.audit.neural import SETTINGS, mlp, network
 from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
-from scotoma.data.augmentation import Preprocessing
-from scotoma.data.splits import Fractions, SplitRecipe, divide
-from scotoma.data.table import Attribute, ImageTable
-from scotoma.data.tasks import Task, attack_tasks
+from tests.examples import PREPROCESSING
 
-SIZE = 8
-PREPROCESSING = Preprocessing(size=SIZE, stored_side=SIZE, channels=1)
-QUICK = replace(SETTINGS, batch=32, evaluate_every=20, patience=3, max_iterations=80)
-LINEAR = Attacker("linear", logistic_standardised)
-NETWORK = Attacker("network", network(mlp(16), 2e-3, settings=QUICK), by_chance=True)
+Images = npt.NDArray[np.uint8]
 
-
-def attribute_table(labels: Mapping[str, Labels], seed: int = 0) -> ImageTable:
-    """Images that fall from light to dark in a direction of their own, with these attributes."""
-    random = np.random.default_rng(seed)
-    images = len(next(iter(labels.values())))
-    slopes, level = random.normal(size=(images, 2, 1, 1)), random.uniform(80, 180, (images, 1, 1))
-    down, across = np.meshgrid(np.arange(SIZE) - 3.5, np.arange(SIZE) - 3.5, indexing="ij")
-    pixels = (level + 12 * (slopes[:, 0] * down + slopes[:, 1] * across)).clip(0, 255).astype(np.uint8)
-    keys = np.array([f"{number:032x}" for number in range(images)])
-    attributes = {
-        name: Attribute(tuple(f"{name} {value}" for value in range(each.max() + 1)), each)
-        for name, each in labels.items()
-    }
-    return ImageTable(pixels[..., None], keys, attributes, "made up")
+SHORT = replace(SETTINGS, batch=16, evaluate_every=8, patience=2, max_iterations=48)
+QUICK = (
+    Attacker(
+        "MLP",
+        network(mlp(8), 1e-2, votes=True, settings=SHORT),
+        by_chance=True,
+        more_than="logistic regression",
+    ),
+    Attacker("logistic regression", logistic_standardised),
+    Attacker("for maps of pairs", logistic_standardised, applies=lambda shape: shape[0] == 2),
+)
 
 
-def material_of(codes: Floats, table: ImageTable) -> Material:
-    """In the usual parts, of which it is not known what an encoder was trained on."""
-    parts = divide(table, SplitRecipe(0, Fractions()))
-    return split_codes(codes, table, rows_of_parts(table, parts, ("all",), 0))
+def means(images: Images) -> npt.NDArray[np.float32]:
+    """Codes (images, 1, 2, 2): the means of quarters."""
+    quarters = images.reshape(len(images), 1, 2, 4, 2, 4).astype(np.float32)
+    return quarters.mean(axis=(3, 5))
 
 
-def averages(side: int = 4) -> Target:
-    """An encoder that averages squares of pixels: codes (images, 1, side, side)."""
-
-    def encode(images: npt.NDArray[np.uint8]) -> Floats:
-        width = SIZE // side
-        squares = images.reshape(len(images), 1, side, width, side, width)
-        codes: Floats = squares.mean(axis=(3, 5)).astype(np.float32)
-        return codes
-
-    return Target("averages", "function", "ab" * 16, PREPROCESSING, encode)
+def target(encode: Callable[[Images], npt.NDArray[np.float32]] = means, **changes: Any) -> Target:
+    made = Target("means", "function", "d" * 32, PREPROCESSING, encode)
+    return replace(made, **changes)
 
 
-def task_of(name: str, table: ImageTable) -> Task:
-    return attack_tasks([name], table.attributes)[0]
+def nothing(images: Images) -> npt.NDArray[np.float32]:
+    """Codes that are all equal."""
+    return np.full((len(images), 1, 2, 2), 0.5, np.float32)

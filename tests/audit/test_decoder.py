@@ -8,7 +8,7 @@ from scotoma.audit.decoder import SETTINGS, DecoderSettings, Pairs, decoder_for,
 from scotoma.audit.examples import Floats
 from scotoma.errors import ScotomaError
 from scotoma.runs.progress import Silent
-from tests.audit.subjects import attribute_table, averages
+from tests.audit.attribute_subjects import attribute_table, averages
 
 QUICK = replace(SETTINGS, batch=32, evaluate_every=25, max_iterations=150)
 

@@ -15,7 +15,7 @@ from scotoma.audit.neural import SETTINGS as ATTACK
 from scotoma.audit.protocol import attack_once
 from scotoma.runs.more import PIECES, More
 from scotoma.runs.progress import Silent
-from tests.audit.subjects import LINEAR, QUICK, attribute_table, averages, material_of, task_of
+from tests.audit.attribute_subjects import LINEAR, QUICK, attribute_table, averages, material_of, task_of
 
 IMAGES = 600
 

@@ -11,7 +11,7 @@ from scotoma.data.table import MISSING, ImageTable
 from scotoma.runs.progress import Silent
 from scotoma.runs.verdict import Attempt
 from scotoma.verification.statistics import balanced_accuracy_interval
-from tests.audit.subjects import LINEAR, NETWORK, attribute_table, material_of, task_of
+from tests.audit.attribute_subjects import LINEAR, NETWORK, attribute_table, material_of, task_of
 from tests.examples import image_table
 
 IMAGES = 1000

@@ -27,7 +27,7 @@ from scotoma.audit.targets import Target
 from scotoma.data.table import ImageTable
 from scotoma.runs.more import Reconstruction
 from scotoma.runs.progress import Silent
-from tests.audit.subjects import QUICK, attribute_table, averages, material_of, task_of
+from tests.audit.attribute_subjects import QUICK, attribute_table, averages, material_of, task_of
 
 IMAGES = 500
 

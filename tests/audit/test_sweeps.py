@@ -17,7 +17,7 @@ from scotoma.runs.progress import Silent
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import balanced_accuracy_interval
 from tests.audit.plants import examples
-from tests.audit.subjects import LINEAR, QUICK, attribute_table, material_of, task_of
+from tests.audit.attribute_subjects import LINEAR, QUICK, attribute_table, material_of, task_of
 
 IMAGES = 1200
 

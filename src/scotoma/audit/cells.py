@@ -60,8 +60,8 @@ class Attempts:
                 {
                     "attempt": asdict(each.attempt),
                     "cross_entropy": each.cross_entropy,
-                    "choosing": each.choosing.round(6).tolist(),
-                    "test": each.test.round(6).tolist(),
+                    "choosing": each.choosing.tolist(),
+                    "test": each.test.tolist(),
                 }
                 for each in said
             ],

@@ -117,11 +117,14 @@ def encode_parts(
 
 def split_codes(codes: Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> Material:
     """The parts of codes that somebody has computed: no views of them can be made."""
-    encoded = {
-        part: Encoded(codes[some], np.empty((0, len(some), *codes.shape[1:]), np.float32))
-        for part, some in rows.items()
-    }
-    return Material(table, rows, encoded)
+    return Material(
+        table,
+        rows,
+        {
+            part: Encoded(codes[some], np.empty((0, len(some), *codes.shape[1:]), np.float32))
+            for part, some in rows.items()
+        },
+    )
 
 
 def _draws(seed: int, images: int) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from scotoma.metrics import balanced_accuracy, balanced_cross_entropy
 from scotoma.runs.verdict import Attempt, Sees
 from scotoma.verification.calibration import calibrate
 
+DECIMALS = 6
 MOST_TRAINING = 4000  # images on which the accuracy on own training images is taken
 
 
@@ -92,7 +93,8 @@ def _calibrated(read: Callable[[Encoded], Logits], stopping: Examples) -> Callab
     fitted = calibrate(there / scale, torch.from_numpy(stopping.classes), torch.from_numpy(stopping.weights))
 
     def calibrated(codes: Encoded) -> Logits:
-        said: Logits = fitted(raw(codes) / scale).log_softmax(dim=1).numpy()
+        # Rounded as they are kept: what is read again gives the same verdict.
+        said: Logits = fitted(raw(codes) / scale).log_softmax(dim=1).numpy().round(DECIMALS)
         return said
 
     return calibrated

@@ -152,6 +152,7 @@ class _Audit:
         halves = {str(part): self.rows[part] for part in HALVES}
         require_every_class(table, self.tasks, halves)
         self.encoder_flags: list[Flag] = []
+        self.releases = 1  # that each code is the mean of
 
     def _arms(self) -> tuple[Sees, ...]:
         card = self.target.card if self.target else None
@@ -174,6 +175,7 @@ class _Audit:
             },
             "attackers": [each.name for each in attackers],
             "not_applicable": [each.name for each in attackers if not each.applies(material.shape)],
+            "releases": self.releases,
             "seed": self.request.seed,
             "seconds_by_attacker": seconds_by_attacker(cases),
             "started": self.started.isoformat(timespec="seconds"),
@@ -244,6 +246,7 @@ class _Audit:
         images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
         changing = flags.stochastic(_in_releases(target), images)
         self._raise(changing, flags.depends_on_batch(target.encode, images))
+        self.releases = RELEASES if changing else 1
         return averaged(target, RELEASES) if changing else target
 
     def _raise(self, *found: Flag | None) -> None:

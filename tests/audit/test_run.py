@@ -1,0 +1,199 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scotoma.audit import queue, run, suites
+from scotoma.audit.examples import Examples, Learned, Occasion
+from scotoma.audit.protocol import attack_once
+from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.suites import Attacker
+from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.run_folder import read_checked_json
+from scotoma.runs.verdict import Verdict
+from tests.audit.subjects import QUICK, Images, means, nothing, target
+from tests.examples import image_table
+
+TABLE = image_table(per_category=120)
+REQUEST = AuditRequest(("ant",), ("dog",), references=())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(suites.SUITES, "standard", QUICK)  # type: ignore[arg-type]
+
+
+def found(verdict: Verdict, task: str) -> Any:
+    return next(each for each in verdict.tasks if each.task == task)
+
+
+def test_an_encoder_that_tells_everything_leaks_and_what_it_keeps_can_be_read(tmp_path: Path) -> None:
+    verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    ant, dog = (found(verdict, name) for name in ("ant", "dog"))
+    assert (ant.role, ant.outcome, dog.role, dog.outcome) == ("hide", "leaks", "keep", "leaks")
+    assert verdict.overall == "leaks"
+    assert ant.winner.accuracy > 0.95
+    assert ant.winner.excess == pytest.approx(ant.winner.accuracy - ant.floor, abs=1e-6)
+    assert ant.winner.bits > 0.5
+    assert (tmp_path / "verdict.json").is_file()
+    assert Verdict.read(tmp_path / "verdict.json") == verdict
+
+
+def test_a_constant_encoder_tells_nothing_and_a_flag_says_that_its_codes_are_equal(tmp_path: Path) -> None:
+    verdict = audit(target(nothing), TABLE, replace(REQUEST, keep=()), tmp_path, workers=1)
+    assert found(verdict, "ant").outcome != "leaks"
+    assert found(verdict, "ant").winner.accuracy == pytest.approx(0.5)
+    assert "all-codes-equal" in {each.code for each in verdict.flags}
+
+
+def test_every_attacker_that_can_tries_with_one_seed_or_three(tmp_path: Path) -> None:
+    verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=2)
+    attempts = found(verdict, "ant").attempts
+    assert sorted((each.attacker, each.sees, each.seed) for each in attempts) == [
+        ("MLP", "all", 0),
+        ("MLP", "all", 1),
+        ("MLP", "all", 2),
+        ("MLP, votes", "all", 0),
+        ("MLP, votes", "all", 1),
+        ("MLP, votes", "all", 2),
+        ("logistic regression", "all", 0),
+    ]
+    assert verdict.run["not_applicable"] == ["for maps of pairs"]
+    assert [each.choosing for each in attempts] == sorted((each.choosing for each in attempts), reverse=True)
+
+
+def test_the_winner_is_the_best_on_the_choosing_half_and_what_it_says_is_kept(tmp_path: Path) -> None:
+    verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    ant = found(verdict, "ant")
+    best = ant.attempts[0]
+    assert ant.winner.attacker in {each.attacker for each in ant.attempts if each.choosing == best.choosing}
+    said = read_checked_json(tmp_path / "winners" / "ant.json", "scotoma-answers", 1)
+    right = (np.array(said["probability"])[:, 0] > 0.5) == (np.array(said["class"]) == 1)
+    classes = np.array(said["class"])
+    categories = np.array(said["category"])
+    others = np.mean([right[categories == name].mean() for name in ("bee", "cat", "dog", "eel")])
+    assert ant.winner.accuracy == pytest.approx((right[classes == 1].mean() + others) / 2)
+    assert said["attacker"] == ant.winner.attacker
+
+
+def test_finished_attempts_are_not_made_again_and_give_the_same_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    made: list[str] = []
+
+    def counted(attacker: Attacker, *more: Any) -> Any:
+        made.append(attacker.name)
+        return attack_once(attacker, *more)
+
+    monkeypatch.setattr(queue, "attack_once", counted)
+    again = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    assert made == []
+    assert again.tasks == first.tasks
+    # One that is gone is made again; another encoder's are not taken for this one's.
+    (tmp_path / "cells" / "ant--logistic%20regression--all--0.json").unlink()
+    third = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    assert made == ["logistic regression"]
+    assert found(third, "ant").winner == found(first, "ant").winner
+    audit(target(digest="e" * 32), TABLE, REQUEST, tmp_path, workers=1)
+    assert len(made) == 1 + 2 * 4
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
+    one, two = (
+        audit(target(), TABLE, REQUEST, tmp_path / str(n), workers=n) for n in (1, 2) if made(tmp_path, n)
+    )
+    for first, second in zip(one.tasks, two.tasks, strict=True):
+        assert first.winner == second.winner
+        assert [replace(each, seconds=0) for each in first.attempts] == [
+            replace(each, seconds=0) for each in second.attempts
+        ]
+
+
+def made(folder: Path, number: int) -> bool:
+    (folder / str(number)).mkdir()
+    return True
+
+
+def broken(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
+    raise ScotomaError("it cannot go on")
+
+
+def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(suites.SUITES, "standard", (QUICK[1], Attacker("broken", broken)))  # type: ignore[arg-type]
+    verdict = audit(target(nothing), TABLE, replace(REQUEST, keep=()), tmp_path, workers=1)
+    ant = found(verdict, "ant")
+    failed = ant.attempts[-1]
+    assert (failed.attacker, failed.state, failed.note) == ("broken", "failed", "it cannot go on")
+    assert ant.outcome == "inconclusive"
+    assert any("broken/all/0 (it cannot go on)" in reason for reason in ant.reasons)
+    assert len(list((tmp_path / "cells").iterdir())) == 1
+
+
+def test_where_every_attacker_fails_there_is_no_winner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(suites.SUITES, "standard", (Attacker("broken", broken),))  # type: ignore[arg-type]
+    verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    assert found(verdict, "ant").winner is None
+    assert (verdict.overall, found(verdict, "ant").reasons) == ("inconclusive", ("every attack failed",))
+
+
+def noisy() -> Callable[[Images], Any]:
+    random = np.random.default_rng(0)
+    return lambda images: means(images) + random.normal(0, 60, (len(images), 1, 2, 2)).astype(np.float32)
+
+
+def test_a_stochastic_encoder_is_attacked_by_the_mean_of_several_releases(tmp_path: Path) -> None:
+    verdict = audit(target(noisy(), side_by_side=False), TABLE, REQUEST, tmp_path, workers=1)
+    assert "stochastic" in {each.code for each in verdict.flags}
+    assert verdict.run["releases"] == 8
+    assert found(verdict, "ant").winner.accuracy > 0.8
+
+
+def test_codes_of_which_nothing_else_is_known_give_the_same_verdict(tmp_path: Path) -> None:
+    codes = means(TABLE.pixels[:, 1:9, 1:9].transpose(0, 3, 1, 2))
+    verdict = audit(codes, TABLE, replace(REQUEST, references=("identity", "random")), tmp_path, workers=1)
+    assert verdict.target.kind == "codes"
+    assert found(verdict, "ant").outcome == "leaks"
+    notes = {each.name: each.note for each in found(verdict, "ant").references}
+    assert notes["original images"] == "not available: there are codes only, no images"
+
+
+def test_references_stand_beside_and_are_kept_for_the_next_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scotoma.audit.references.REFERENCE_ATTACKERS", (QUICK[1],))
+    request = replace(REQUEST, references=("identity", "blur", "random"))
+    (tmp_path / "a").mkdir()
+    verdict = audit(target(), TABLE, request, tmp_path / "a", workers=1)
+    references = {each.name: each for each in found(verdict, "ant").references}
+    assert list(references) == ["shuffled labels", "original images", "blurred images", "random encoder"]
+    assert references["original images"].accuracy > 0.9
+    assert references["shuffled labels"].accuracy == pytest.approx(0.5, abs=0.2)
+    assert references["random encoder"].note == "not available: how the encoder is built is not known"
+
+
+def test_unknown_tasks_and_classes_without_images_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        audit(target(), TABLE, replace(REQUEST, hide=("ape",)), tmp_path, workers=1)
+    assert str(error.value) == (
+        "tasks: 'ape' is no category of these images; the nearest is 'eel'. "
+        "The categories are: ant, bee, cat, dog, eel"
+    )
+
+
+def test_verdict_json_holds_no_name_of_a_file_and_what_it_depends_on(tmp_path: Path) -> None:
+    audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    content = json.loads((tmp_path / "verdict.json").read_text())
+    assert content["target"]["digest"] == "d" * 32
+    assert content["run"]["data"]["digest"] == TABLE.digest()
+    assert set(content["run"]["versions"]) == {"scotoma", "torch", "scikit-learn", "python"}
+    assert content["run"]["attackers"] == [each.name for each in QUICK]
+    assert run.VERDICT == "verdict.json"
