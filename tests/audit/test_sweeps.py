@@ -16,8 +16,8 @@ from scotoma.metrics import image_weights
 from scotoma.runs.progress import Silent
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import balanced_accuracy_interval
-from tests.audit.plants import examples
 from tests.audit.attribute_subjects import LINEAR, QUICK, attribute_table, material_of, task_of
+from tests.audit.plants import examples
 
 IMAGES = 1200
 

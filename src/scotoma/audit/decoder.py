@@ -21,7 +21,8 @@ from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.protocol import AVERAGE, WARM_UP
 
-WIDTH, NARROWEST = 64, 16  # channels where codes enter, and at most doublings
+WIDTH, NARROWEST = 64, 16  # channels of maps of at most `SMALL` a side, and of large ones
+SMALL = 8
 HIDDEN = 512  # of the perceptron in front of codes that are no maps
 FIRST_SIDE = 4  # of the map that it makes, at least
 SOME = 256  # images that are decoded at a time
@@ -38,9 +39,9 @@ class DecoderSettings:
     rate: float = 2e-3
     batch: int = 64
     evaluate_every: int = 100
-    patience: int = 8
+    patience: int = 5
     fall: float = 0.005
-    max_iterations: int = 4000
+    max_iterations: int = 2000
 
 
 SETTINGS = DecoderSettings()
@@ -84,7 +85,8 @@ def decoder_for(shape: tuple[int, ...], channels: int, size: int) -> nn.Module:
     """Codes (batch, *shape) to images (batch, channels, size, size) in (0, 1).
 
     Codes that are maps pass two convolutions, then each doubling of the side (nearest neighbour) is followed
-    by one with half as many channels. In front of others a perceptron makes a map.
+    by one more; the larger the maps, the fewer are their channels. In front of codes that are no maps a
+    perceptron makes one.
     """
     layers: list[nn.Module] = []
     if is_map(shape):
@@ -95,15 +97,20 @@ def decoder_for(shape: tuple[int, ...], channels: int, size: int) -> nn.Module:
         layers += [nn.Flatten(), nn.Linear(math.prod(shape), HIDDEN, bias=False)]
         layers += [nn.BatchNorm1d(HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, features * height**2)]
         layers += [nn.Unflatten(1, (features, height, height))]
-    layers += [*convolution_block(features, WIDTH), *convolution_block(WIDTH, WIDTH)]
-    width = WIDTH
+    width = _width(height)
+    layers += [*convolution_block(features, width), *convolution_block(width, width)]
     while height < size:
-        narrower = max(width // 2, NARROWEST)
-        layers += [nn.Upsample(scale_factor=2), *convolution_block(width, narrower)]
-        width, height = narrower, 2 * height
+        height *= 2
+        layers += [nn.Upsample(scale_factor=2), *convolution_block(width, _width(height))]
+        width = _width(height)
     # Sides that are no power of two times that of the code, and codes larger than images.
     layers += [nn.Upsample(size=(size, size), mode="bilinear"), nn.Conv2d(width, channels, 3, padding=1)]
-    return nn.Sequential(*layers, nn.Sigmoid())
+    network = nn.Sequential(*layers, nn.Sigmoid())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _width(side: int) -> int:
+    return max(min(WIDTH, WIDTH * SMALL // side), NARROWEST)
 
 
 def learn_decoder(
