@@ -26,7 +26,8 @@ from scotoma.audit.material import (
     rows_of_parts,
     split_codes,
 )
-from scotoma.audit.protocol import Said
+from scotoma.audit.more import Subject, find_more
+from scotoma.audit.protocol import Said, best
 from scotoma.audit.queue import Job, jobs_of, make_attempts
 from scotoma.audit.record import seconds_by_attacker, surroundings, write_winners
 from scotoma.audit.references import Elsewhere
@@ -38,8 +39,9 @@ from scotoma.data.photos import cores
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide, parts_digest
 from scotoma.data.table import MISSING, ImageTable
-from scotoma.data.tasks import Task, attack_tasks
+from scotoma.data.tasks import Task, attack_tasks, kept_tasks
 from scotoma.encoder_file import Card
+from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
@@ -84,8 +86,10 @@ def audit(
     *,
     utility: Target | None = None,
     command: str = "",
+    more: Sequence[Piece] = (),
     workers: int | None = None,
     progress: Progress | None = None,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
     """Attack an encoder, or codes of which nothing else is known, by a suite; write `folder/verdict.json`.
 
@@ -98,14 +102,19 @@ def audit(
         folder: an existing folder, held by the caller.
         utility: an encoder trained for utility alone, as a reference.
         command: what the user typed, for the record.
+        more: what else is to be found, in `folder/more.json`; see `scotoma.audit.more`.
         workers: attackers side by side, one thread each; default: one a core.
         progress: is shown encodings and attackers.
+        announce: is told a line with the time that `more` will take.
 
     Raises:
         InputError: an unknown task, too few images.
     """
     run = _Audit(target, table, request, folder, workers or cores(), progress or Silent())
-    return run.verdict(utility, command)
+    verdict = run.verdict(utility, command)
+    if more:
+        find_more(more, run.subject(), folder, run.workers, run.progress, announce)
+    return verdict
 
 
 def digest_of(target: Target | Floats | None) -> str:
@@ -185,6 +194,7 @@ class _Audit:
         found = make_attempts(jobs, material, attempts, request.seed, self.workers, self.progress)
         elsewhere = self._references(utility)
         cases = [self._case(task, jobs, found, material, elsewhere) for task in self.tasks]
+        self.material, self.cases = material, cases
         verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
         write_winners(self.folder / WINNERS, cases, self.table, self.rows["test"])
         verdict = Verdict(
@@ -198,6 +208,26 @@ class _Audit:
         )
         verdict.write(self.folder / VERDICT)
         return verdict
+
+    def subject(self) -> Subject:
+        """What is examined further, once there is a verdict. Where nothing is to be hidden, all tasks are
+        looked at as hidden ones are.
+        """
+        cases = [case for case in self.cases if case.role == "hide"] or self.cases
+        said = {
+            case.task: [one for each in case.found if isinstance(each, list) for one in each]
+            for case in cases
+        }
+        return Subject(
+            self.material,
+            self.target,
+            [digest_of(self.attacked), self.request.suite, parts_digest(self.table, self.parts)],
+            [case.task for case in cases],
+            kept_tasks(self.request.keep, self.table.attributes),
+            self.tasks,
+            {task: best(each) for task, each in said.items() if each},
+            self.request.seed,
+        )
 
     def _material(self) -> Material:
         if self.target is None:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from scotoma.audit.targets import Target
     from scotoma.cli.verify import VerifyOptions
     from scotoma.data.table import ImageTable
+    from scotoma.runs.more import Piece
     from scotoma.runs.verdict import Verdict
 
 KIND = "audit"
 CODES = (".npy", ".npz")
 # Where the files lie, and what is attacked: these may differ, attacks are added to what is there.
-_FREE = ("command", "encoder", "data", "tasks", "baselines", "utility")
+_FREE = ("command", "encoder", "data", "tasks", "baselines", "utility", "more")
 
 
 @Parameter(name="*")
@@ -67,16 +68,18 @@ def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict"
     from scotoma.runs.progress import watched
 
     _require_no_knobs(options)
+    more = _pieces(options)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    target, table, request = _opened(options)
+    target, table, request = _opened(options, "others" in more)
     utility = None if options.utility is None else _utility(options.utility, target)
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):
         request = _with_earlier(options.out, request)
         command = options.command(config)
-        write_asked(options.out, {"command": command, **_asked(options, target, table, request)}, _FREE)
+        asked = {"command": command, "more": list(more), **_asked(options, target, table, request)}
+        write_asked(options.out, asked, _FREE)
         same = "The same command" + (" without --overwrite" if options.overwrite else "")
         with resumable(f"{same} goes on: finished attacks are kept, those that ran start again."):
             return audit(
@@ -86,8 +89,10 @@ def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict"
                 options.out,
                 utility=utility,
                 command=command,
+                more=more,
                 workers=workers,
                 progress=watched(),
+                announce=print,
             )
 
 
@@ -100,10 +105,30 @@ def _require_no_knobs(options: "VerifyOptions") -> None:
         )
 
 
+def _pieces(options: "VerifyOptions") -> tuple["Piece", ...]:
+    """What is asked for with --with, now and before for the same folder, in a fixed order.
+
+    Raises:
+        InputError: words that are none of these, all at once.
+    """
+    from scotoma.runs.more import PIECES
+
+    if wrong := [word for word in options.more if word not in PIECES]:
+        raise InputError(
+            f"--with {','.join(options.more)}: {', '.join(map(repr, wrong))} cannot be asked for; allowed: "
+            f"{', '.join(PIECES)}."
+        )
+    before = None if options.overwrite else asked_before(options.out)
+    asked = {*options.more, *((before or {}).get("more") or ())}
+    return tuple(piece for piece in PIECES if piece in asked)
+
+
 def _opened(
-    options: "VerifyOptions",
+    options: "VerifyOptions", unnamed: bool
 ) -> tuple["Target | npt.NDArray[np.float32]", "ImageTable", "AuditRequest"]:
-    """What is attacked, the images with their labels, and what is asked of them."""
+    """What is attacked, the images with their labels, and what is asked of them; `unnamed`: with all columns
+    of a table.
+    """
     from scotoma.audit.computed_codes import open_codes
     from scotoma.audit.run import AuditRequest
     from scotoma.audit.targets import ShapeFlags, open_target
@@ -113,7 +138,7 @@ def _opened(
         if options.shape:
             raise InputError(f"{options.encoder} holds codes: leave --{', --'.join(options.shape)} out.")
         names = (*request.hide, *request.keep, *(request.tasks or ()))
-        labelling = options.labels.labelling(names)
+        labelling = options.labels.labelling((*names, *(_unnamed(options, names) if unnamed else ())))
         codes, labels = open_codes(Path(options.encoder), Path(options.data), names, labelling)
         return codes, labels, request
     target = open_target(options.encoder, ShapeFlags(**options.shape))
@@ -126,7 +151,7 @@ def _opened(
                 f"{','.join(known) or 'nothing'}; leave {flag} out."
             )
     request = _request(options, AuditRequest(hide or options.hide or (), keep or options.keep or ()))
-    return target, _images(options, target, request), request
+    return target, _images(options, target, request, unnamed), request
 
 
 def _request(options: "VerifyOptions", named: "AuditRequest") -> "AuditRequest":
@@ -147,13 +172,32 @@ def _request(options: "VerifyOptions", named: "AuditRequest") -> "AuditRequest":
     )
 
 
-def _images(options: "VerifyOptions", target: "Target", request: "AuditRequest") -> "ImageTable":
+def _unnamed(options: "VerifyOptions", names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of a table that have classes and that no name is about."""
+    from scotoma.data.attribute_table import is_table, read_attribute_table, read_label_table
+    from scotoma.data.attributes import parse_question
+
+    path = Path(options.data)
+    if not is_table(path):
+        return ()
+    read = read_label_table if Path(options.encoder).suffix in CODES else read_attribute_table
+    table = read(path, options.labels.labelling().reading)
+    about = [parse_question(name, list(table.columns)) for name in names]
+    taken = {found[0] for found in about if found} | {options.labels.group_by, options.labels.split_column}
+    return tuple(name for name in table.askable() if name not in taken)
+
+
+def _images(
+    options: "VerifyOptions", target: "Target", request: "AuditRequest", unnamed: bool
+) -> "ImageTable":
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.images import open_images
     from scotoma.encoder_file import load_encoder
     from scotoma.runs.progress import watched
 
     names = (*request.hide, *request.keep, *(request.tasks or ()))
+    if unnamed:
+        names += _unnamed(options, names)
     if target.card is not None:
         return open_as_in_training(options, load_encoder(options.encoder), names)
     return open_images(

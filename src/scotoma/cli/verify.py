@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.audit import TargetFlags, run_audit
@@ -48,6 +50,7 @@ class VerifyOptions:
     seed: int = 0
     overwrite: bool = False
     utility: Path | None = None
+    more: tuple[str, ...] = ()
     shape: Mapping[str, Any] = field(default_factory=dict)
     labels: LabelsOptions = field(default_factory=LabelsOptions)
     verification: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class VerifyOptions:
             "seed": self.seed,
             **self.shape,
             "utility": self.utility,
+            "with": self.more,
             **self.labels.flags(),
             "set": list(self.sets),
             "config": config,
@@ -93,6 +97,7 @@ def verify(
     overwrite: Switch = None,
     config: Path | None = None,
     utility: Path | None = None,
+    more: Annotated[Names, Parameter(name="--with")] = None,
     shape: TargetFlags | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
@@ -131,6 +136,9 @@ def verify(
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
         utility: an encoder file that was trained for use alone, as a reference of --suite standard.
+        more: what else --suite standard is to look for, with commas; all exploratory, each takes minutes.
+            others: what nobody named, and what is hidden once the kept label is known. reconstruction: images
+            drawn from codes. sweeps: accuracy by labelled images and by compute.
     """
     chosen = names(baselines, "--baselines")
     flags = {
@@ -147,6 +155,7 @@ def verify(
         "out": out,
         "overwrite": overwrite,
         "utility": utility,
+        "more": names(more, "--with"),
         "shape": shape.given() if shape is not None else None,
         "labels": labels_table(labels),
     }
@@ -251,7 +260,8 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
 
 def _require_encoder_file(options: VerifyOptions) -> None:
     """Check that nothing is asked for that needs a suite."""
-    flags = [f"--{name}" for name in options.shape] + (["--utility"] if options.utility else [])
+    flags = [f"--{name}" for name in options.shape]
+    flags += [flag for flag, value in (("--utility", options.utility), ("--with", options.more)) if value]
     if flags:
         raise InputError(f"{', '.join(flags)}: only --suite standard and --suite exhaustive take this.")
     if not Path(options.encoder).exists() and any(sign in options.encoder for sign in "=:"):

@@ -77,6 +77,12 @@ class AttributeTable:
         """What is in every column, in the order of the header."""
         return [summarise(self._column(name)) for name in self.columns]
 
+    def askable(self) -> tuple[str, ...]:
+        """The columns that have classes as they are, in the order of the header."""
+        return tuple(
+            each.name for each in self.describe() if each.kind in ("binary", "classes") and not each.problem
+        )
+
     def text(self, column: str) -> tuple[str, ...]:
         """The texts of a column, unread, in the order of `files`.
 

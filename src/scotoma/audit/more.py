@@ -1,0 +1,199 @@
+"""What else is found of an encoder when a user asks for more than the verdict?
+
+Each piece takes minutes and is written to `more.json` as soon as it is there; a piece that is there is not
+made again, nor is an attempt that was finished before Ctrl-C.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scotoma.audit.cells import Attempts
+from scotoma.audit.decoder import SETTINGS as DECODER
+from scotoma.audit.decoder import DecoderSettings, decoder_for
+from scotoma.audit.examples import Learn
+from scotoma.audit.material import Material
+from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper
+from scotoma.audit.others import attack_others, other_tasks, within_classes
+from scotoma.audit.protocol import Said
+from scotoma.audit.reconstruction import Surroundings, reconstruct
+from scotoma.audit.representations import by_channel
+from scotoma.audit.suites import REFERENCE_ATTACKERS, Attacker
+from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sweep
+from scotoma.audit.targets import Target
+from scotoma.data.tasks import Task
+from scotoma.runs.more import More, Others, Piece, Reconstruction, Sweeps
+from scotoma.runs.progress import Progress
+from scotoma.verification.settings import AttackSettings
+
+MORE = "more.json"
+RATE = 2e-3
+MLP_RATE, MLP_WIDTH = 1e-3, 256  # for codes that are no maps
+# Rules of thumb for the estimate: the updates after which most networks stop, and what a linear attacker
+# takes of their time.
+USUAL_UPDATES = 1500
+LINEAR = 300
+TIMED = 10  # updates
+
+Found = Others | Reconstruction | Sweeps
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is examined further, and with what.
+
+    base: names the codes, the parts and everything else that no label table changes.
+    hidden, kept, named: tasks; `named` are all that were attacked. winners: of each hidden task, what the
+    attacker said that won it. attackers: a linear one and the paper's classifier.
+    """
+
+    material: Material
+    target: Target | None
+    base: Sequence[Any]
+    hidden: Sequence[Task]
+    kept: Sequence[Task]
+    named: Sequence[Task]
+    winners: Mapping[Task, Said]
+    seed: int
+    attackers: Sequence[Attacker] = REFERENCE_ATTACKERS
+    attack: AttackSettings = SETTINGS
+    decoder: DecoderSettings = DECODER
+    others: Sequence[Task] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "others", other_tasks(self.material.table, self.named))
+
+
+def find_more(
+    pieces: Sequence[Piece],
+    subject: Subject,
+    folder: Path,
+    workers: int,
+    progress: Progress,
+    announce: Callable[[str], None] = lambda line: None,
+) -> More:
+    """Make the pieces that `folder/more.json` does not hold yet, each with its attempts kept in
+    `folder/more-cells`.
+
+    Args:
+        pieces: what is asked for.
+        subject: what is examined.
+        folder: of the audit.
+        workers: attackers side by side, one thread each.
+        progress: is shown attackers and the decoder.
+        announce: is told a line with the time that this will take.
+
+    Raises:
+        InputError: `more.json` is broken.
+    """
+    path = folder / MORE
+    about = {name: _about(subject, name) for name in pieces}
+    found = _there(path, about)
+    wanted = [name for name in pieces if getattr(found, name) is None]
+    if wanted:
+        announce(_said(estimate(wanted, subject, workers)))
+    for name in wanted:
+        begun = time.monotonic()
+        attempts = Attempts(folder / "more-cells", [about[name]])
+        made = _make(name, subject, attempts, folder, workers, progress)
+        found = found.with_piece(name, made, about[name], time.monotonic() - begun)
+        found.write(path)
+    return found
+
+
+def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Piece, float]:
+    """Seconds that each piece will take: some updates of the networks are timed; how many there will be is
+    the usual number, and a linear attacker takes as long as a few hundred of them.
+    """
+    material, target = subject.material, subject.target
+    build = paper if is_map(material.shape) else mlp(MLP_WIDTH)
+    update = _seconds(build(material.shape, 2), material.shape)
+    usual = min(USUAL_UPDATES, subject.attack.max_iterations)
+    attempt = (usual + LINEAR) * update
+    hidden = len(subject.hidden)
+    seconds: dict[Piece, float] = {}
+    if "others" in pieces:
+        seconds["others"] = len(subject.others) * len(material.arms) * attempt / workers
+    if "reconstruction" in pieces and target is not None:
+        channels, size = target.preprocessing.channels, target.preprocessing.size
+        drawn = _seconds(decoder_for(material.shape, channels, size), material.shape)
+        read = _seconds(paper((channels, size, size), 2), (channels, size, size))
+        drawings = min(USUAL_UPDATES, subject.decoder.max_iterations)
+        seconds["reconstruction"] = drawings * drawn + usual * read * -(-hidden // workers)
+    if "sweeps" in pieces:
+        budgets = sum(BUDGETS) * subject.attack.max_iterations * update
+        seconds["sweeps"] = hidden * (len(SHARES) * attempt + budgets) / workers
+    return seconds
+
+
+def _make(
+    name: Piece, subject: Subject, attempts: Attempts, folder: Path, workers: int, progress: Progress
+) -> Found:
+    material, seed = subject.material, subject.seed
+    if name == "others":
+        tasks = attack_others(subject.others, subject.attackers, material, attempts, seed, workers, progress)
+        return Others(tasks, within_classes(subject.winners, subject.kept, material))
+    if name == "reconstruction":
+        attacker = Attacker("paper CNN on reconstructions", _cnn(subject.attack), by_chance=True)
+        around = Surroundings(attacker, attempts, folder, workers, progress, subject.decoder)
+        return reconstruct(material, subject.target, subject.hidden, seed, around)
+    curves = [label_curve(each) for each in subject.attackers]
+    called, learn = ("paper CNN", _cnn) if is_map(material.shape) else ("MLP", _mlp)
+    curves.append(compute_curve(called, learn, subject.attack))
+    return sweep(curves, subject.hidden, material, attempts, seed, workers, progress)
+
+
+def _cnn(settings: AttackSettings) -> Learn:
+    return network(paper, RATE, by_channel, settings=settings)
+
+
+def _mlp(settings: AttackSettings) -> Learn:
+    return network(mlp(MLP_WIDTH), MLP_RATE, settings=settings)
+
+
+def _there(path: Path, about: Mapping[Piece, str]) -> More:
+    """What was found before, without pieces that belong to other codes, images or labels."""
+    if not path.exists():
+        return More({}, {})
+    found = More.read(path)
+    return found.without([name for name, said in about.items() if found.about.get(name) != said])
+
+
+def _about(subject: Subject, piece: Piece) -> str:
+    """A name for everything that a piece rests on."""
+    tasks = {str(task): task.attribute for task in (*subject.named, *subject.hidden, *subject.kept)}
+    if piece == "others":
+        tasks |= {str(task): task.attribute for task in subject.others}
+    table = subject.material.table
+    labels = {name: table.digest([attribute]) for name, attribute in tasks.items()}
+    roles = [[str(task) for task in tasks] for tasks in (subject.hidden, subject.kept)]
+    text = dumps([piece, *subject.base, subject.seed, roles, labels], default=str)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _seconds(network: torch.nn.Module, shape: tuple[int, ...]) -> float:
+    """Of one update, on one batch."""
+    codes = torch.rand(SETTINGS.batch, *shape)
+    begun = 0.0
+    for update in range(TIMED + 2):
+        if update == 2:  # the first ones are slower
+            begun = time.monotonic()
+        network(codes).square().mean().backward()
+    return (time.monotonic() - begun) / TIMED
+
+
+def _said(seconds: Mapping[Piece, float]) -> str:
+    each = ", ".join(f"{name} {_minutes(value)}" for name, value in seconds.items())
+    return f"Now what was asked for beside the verdict, in about: {each or 'no time'}."
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 60:
+        return "a minute"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
