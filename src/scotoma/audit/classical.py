@@ -31,7 +31,7 @@ def logistic(represent: Represent) -> Learn:
             features(stopping.codes.flat()),
             training,
             stopping,
-            occasion.task.classes,
+            occasion,
         )
         return Learned(lambda codes: read(features(codes.flat())), details={"prior": prior})
 
@@ -57,7 +57,7 @@ def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -
         features = represent(training.codes.flat())
         learned_from = features(training.codes.flat()[rows])
         for penalty in PENALTIES:
-            _go_on(occasion)
+            occasion.go_on()
             machine = SVC(C=penalty, gamma=1 / learned_from.shape[1], cache_size=500)
             machine.fit(learned_from, training.classes[rows], weights)
 
@@ -85,7 +85,9 @@ def fit_trees(
     """Boosted trees on features of the training images: features to logits, and how many trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    _go_on(occasion)
+    occasion.go_on()
+    known = np.isin(stopping.classes, training.classes)  # of a class that it never saw it takes no image
+    stopping_weights = stopping.weights[known]
     trees = HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_iter=TREES,
@@ -95,15 +97,16 @@ def fit_trees(
         l2_regularization=1.0,
         early_stopping=True,
         n_iter_no_change=15,
+        tol=1e-4,  # nats: where all is told, further trees only take time
         random_state=occasion.seed % 2**32,
     )
     trees.fit(
         learned_from,
         training.classes,
         training.weights * len(training) / training.weights.sum(),
-        X_val=stopped_by,
-        y_val=stopping.classes,
-        sample_weight_val=stopping.weights * len(stopping) / stopping.weights.sum(),
+        X_val=stopped_by[known],
+        y_val=stopping.classes[known],
+        sample_weight_val=stopping_weights / stopping_weights.mean(),
     )
 
     def read(some: Floats) -> Logits:
@@ -135,7 +138,7 @@ def neighbours(training: Examples, stopping: Examples, occasion: Occasion) -> Le
                 some = features(codes.flat())
                 found = []
                 for start in range(0, len(some), SOME):
-                    _go_on(occasion)
+                    occasion.go_on()
                     nearest = _nearest(some[start : start + SOME], learned_from, count)
                     found.append(np.log(votes[nearest].sum(axis=1) + 1 / classes))
                 logits: Logits = np.concatenate(found)
@@ -178,8 +181,3 @@ def _of_all_classes(values: npt.NDArray[np.float64], there: npt.NDArray[np.int64
     logits[:, there] = values
     normalised: Logits = logits - logsumexp(logits, axis=1, keepdims=True)
     return normalised
-
-
-def _go_on(occasion: Occasion) -> None:
-    if occasion.stop.is_set():
-        raise KeyboardInterrupt

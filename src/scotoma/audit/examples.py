@@ -58,14 +58,19 @@ class Examples:
 class Occasion:
     """How one attack is run: the task, where its random choices come from, and whether to stop at once.
 
-    A long attacker looks at `stop` now and then, raises KeyboardInterrupt when it is set, and tells
-    `progress` the share of its work that is done, from 0 to 1.
+    A long attacker looks at `stop` now and then, as `go_on` does, and tells `progress` the share of its work
+    that is done, from 0 to 1.
     """
 
     task: Task
     seed: int
     stop: Event = field(default_factory=Event)
     progress: Callable[[float], None] = lambda share: None
+
+    def go_on(self) -> None:
+        """Raise KeyboardInterrupt where all is to stop."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, eq=False)

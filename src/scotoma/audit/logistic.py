@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from scotoma.audit.examples import Examples, Floats, Logits
+from scotoma.audit.examples import Examples, Floats, Logits, Occasion
 from scotoma.metrics import balanced_cross_entropy
 from scotoma.verification.calibration import calibrate
 
@@ -65,7 +65,7 @@ def fit_logistic(
 
 
 def choose_logistic(
-    training: Floats, stopping: Floats, learned_from: Examples, stopped_by: Examples, classes: int
+    training: Floats, stopping: Floats, learned_from: Examples, stopped_by: Examples, occasion: Occasion
 ) -> tuple[Read, float, float]:
     """The logistic regression whose penalty suits the stopping half best: by calibrated cross-entropy.
 
@@ -75,7 +75,8 @@ def choose_logistic(
     best: tuple[float, float, Read] | None = None
     begin = None
     for prior in PRIORS:
-        read, begin = fit_logistic(training, learned_from, classes, prior, begin)
+        occasion.go_on()
+        read, begin = fit_logistic(training, learned_from, occasion.task.classes, prior, begin)
         found = calibrated_cross_entropy(read(stopping), stopped_by)
         if best is None or found < best[0]:
             best = (found, prior, read)

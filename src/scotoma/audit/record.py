@@ -1,7 +1,7 @@
 """What is written beside the verdict: the circumstances, and what the winners say of every test image?"""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,15 @@ import sklearn
 import torch
 
 from scotoma.audit.judge import Case, attempts_of
+from scotoma.audit.material import Part
 from scotoma.audit.protocol import best
+from scotoma.audit.suites import Attacker
+from scotoma.audit.targets import Target
 from scotoma.data.photos import cores
 from scotoma.data.sampling import Rows
 from scotoma.data.table import MISSING, ImageTable
 from scotoma.runs.run_folder import write_checked_json
+from scotoma.runs.verdict import TargetSummary
 from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION
 
 
@@ -50,6 +54,33 @@ def seconds_by_attacker(cases: Sequence[Case]) -> dict[str, float]:
         for attempt in attempts_of(case):
             seconds[attempt.attacker] = round(seconds.get(attempt.attacker, 0.0) + attempt.seconds, 1)
     return seconds
+
+
+def described(
+    table: ImageTable, rows: Mapping[Part, Rows], attackers: Sequence[Attacker], shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """The images, and the attackers of the suite with those that cannot read codes of such a shape."""
+    return {
+        "data": {
+            "source": table.source,
+            "images": len(table),
+            "digest": table.digest(),
+            "split": {part: len(some) for part, some in rows.items()},
+            "skipped": list(table.skipped),
+            "notes": list(table.notes),
+        },
+        "attackers": [each.name for each in attackers],
+        "not_applicable": [each.name for each in attackers if not each.applies(shape)],
+    }
+
+
+def summary(target: Target | None, digest: str, shape: tuple[int, ...]) -> TargetSummary:
+    """What was attacked; None for codes of which nothing else is known."""
+    if target is None:
+        return TargetSummary("codes", "codes", digest, shape)
+    card = target.card
+    about = dict(card.training) | {"hide": card.hide, "keep": card.keep} if card else {}
+    return TargetSummary(target.name, target.kind, digest, shape, about)
 
 
 def surroundings(workers: int) -> dict[str, Any]:

@@ -34,6 +34,12 @@ from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Reference
 from scotoma.verification.statistics import balanced_accuracy_interval
 
+TITLES = {
+    "identity": "original images",
+    "blur": "blurred images",
+    "random": "random encoder",
+    "utility": "encoder for utility alone",
+}
 UNKNOWN = "not available: how the encoder is built is not known"
 NO_IMAGES = "not available: there are codes only, no images"
 SHUFFLES = 20
@@ -43,7 +49,9 @@ POPULATION = 1024  # training images from which a random encoder takes its stati
 
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
-    """The other encoders, and how they are attacked: on all images that are not held out."""
+    """How other encoders are attacked: on all images that are not held out. What is found is kept in a folder
+    of the cache.
+    """
 
     table: ImageTable
     parts: Split
@@ -85,6 +93,42 @@ class Elsewhere:
                 name, interval.estimate, interval.low, interval.high, winner.attempt.attacker, rising
             )
         return references
+
+
+def beside(
+    names: Sequence[str], target: Target | None, utility: Target | None, elsewhere: Elsewhere
+) -> dict[str, list[Reference]]:
+    """References by task, in the order of the names; where one cannot be had, why.
+
+    Args:
+        names: of identity, blur and random.
+        target: what is attacked; None for codes of which nothing else is known.
+        utility: an encoder trained for utility alone.
+        elsewhere: how they are attacked.
+    """
+    found: dict[str, list[Reference]] = {str(task): [] for task in elsewhere.tasks}
+    for name in names:
+        note, other = _other(name, target, elsewhere)
+        told = elsewhere.attack(other, TITLES[name]) if other else {}
+        for task, listed in found.items():
+            listed.append(told.get(task) or Reference(TITLES[name], None, note=note))
+    if utility is not None:
+        for task, reference in elsewhere.attack(utility, TITLES["utility"]).items():
+            found[task].append(reference)
+    return found
+
+
+def _other(name: str, target: Target | None, elsewhere: Elsewhere) -> tuple[str, Target | None]:
+    """The other encoder of a reference; where there cannot be one, why."""
+    if target is None:
+        return NO_IMAGES, None
+    if name == "identity":
+        return "", identity(target.preprocessing, target.card)
+    if name == "blur":
+        return "", blur(target.preprocessing, target.card)
+    if target.card is None:
+        return UNKNOWN, None
+    return "", random_encoder(target.card, elsewhere.table, elsewhere.parts, elsewhere.seed)
 
 
 def identity(preprocessing: Preprocessing, card: Card | None) -> Target:

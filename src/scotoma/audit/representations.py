@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scotoma.audit.examples import Floats
 
 MOST = 512  # components
+MOST_IMAGES = 8192  # that teach them
 SOME = 2048  # images whose codes are scaled at a time
 
 Exact = npt.NDArray[np.float64]
@@ -49,49 +50,46 @@ def raw(codes: Floats) -> Callable[[Floats], Floats]:
     """Codes as they are, at one scale for all values; of many values, their principal components."""
     mean, deviation = codes.mean(axis=0, dtype=np.float64), float(codes.std(dtype=np.float64)) or 1.0
     scale = Scale(mean, np.full(mean.shape, deviation))
-    if codes.shape[1] <= MOST:
-        return scale
-    reduce = _components(scale(codes), whiten=False)
-    return lambda some: reduce(scale(some))
+    return scale if codes.shape[1] <= MOST else _components(codes, scale, whiten=False)
 
 
 def standardised(codes: Floats) -> Callable[[Floats], Floats]:
     """Every value with mean 0 and deviation 1; of many values, the principal components of these."""
     scale = by_value(codes)
-    if codes.shape[1] <= MOST:
-        return scale
-    reduce = _components(scale(codes), whiten=False)
-    return lambda some: reduce(scale(some))
+    return scale if codes.shape[1] <= MOST else _components(codes, scale, whiten=False)
 
 
 def whitened(codes: Floats) -> Callable[[Floats], Floats]:
     """The principal components of standardised codes, each with deviation 1: what little varies is as large
     as what varies much.
     """
-    scale = by_value(codes)
-    reduce = _components(scale(codes), whiten=True)
-    return lambda some: reduce(scale(some))
+    return _components(codes, by_value(codes), whiten=True)
 
 
-def _components(scaled: Floats, whiten: bool) -> Callable[[Floats], Floats]:
-    """Projection on the directions of largest variance, at most `MOST`, of which none is rounding only."""
+def _components(codes: Floats, scale: Scale, whiten: bool) -> Callable[[Floats], Floats]:
+    """Scaled codes to their projection on the directions of largest variance, at most `MOST`, of which none
+    is rounding only. Of many images, some in equal steps teach the directions.
+    """
     from sklearn.decomposition import PCA
 
-    if not scaled.any():
-        # A constant code has no direction: one feature that is always 0.
-        return lambda some: np.zeros((len(some), 1), np.float32)
+    scaled = scale(codes[:: -(-len(codes) // MOST_IMAGES)])
     count = min(MOST, *scaled.shape)
     solver = "covariance_eigh" if scaled.shape[1] <= 4 * MOST else "randomized"
-    fitted = PCA(count, svd_solver=solver, random_state=0).fit(scaled)
+    with np.errstate(invalid="ignore"):  # of constant codes it divides no variance by none
+        fitted = PCA(count, svd_solver=solver, random_state=0).fit(scaled)
     variance = fitted.explained_variance_
     there = variance > 1e-6 * float(variance.max())
     directions = fitted.components_[there].T
     if whiten:
         directions = directions / np.sqrt(variance[there])
     mean = fitted.mean_
+    # A constant code has no direction: one feature that is always 0.
+    features = max(directions.shape[1], 1)
 
     def reduce(some: Floats) -> Floats:
-        reduced: Floats = ((some - mean) @ directions).astype(np.float32)
+        reduced = np.zeros((len(some), features), np.float32)
+        for part, into in zip(_parts(some), _parts(reduced), strict=True):
+            into[:, : directions.shape[1]] = (scale(part) - mean) @ directions
         return reduced
 
     return reduce

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +27,9 @@ from scotoma.audit.material import (
 from scotoma.audit.more import Subject, find_more
 from scotoma.audit.protocol import Said, best
 from scotoma.audit.queue import Job, jobs_of, make_attempts
-from scotoma.audit.record import seconds_by_attacker, surroundings, write_winners
+from scotoma.audit.record import described, seconds_by_attacker, summary, surroundings, write_winners
 from scotoma.audit.references import Elsewhere
+from scotoma.audit.releases import averaged, in_releases
 from scotoma.audit.significance import guessing_error
 from scotoma.audit.suites import SUITES, SuiteName
 from scotoma.audit.targets import Target
@@ -40,12 +39,11 @@ from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide, parts_digest
 from scotoma.data.table import MISSING, ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks
-from scotoma.encoder_file import Card
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
-from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, TargetSummary, Verdict
+from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.floors import floor, label_only_right
 
 VERDICT = "verdict.json"
@@ -54,12 +52,6 @@ RELEASES = 8  # of a stochastic encoder, which an attacker collects and averages
 LOOKED_AT = 64  # images by which an encoder is examined
 FEWEST = 10  # images of every category that an attacker learns from
 HALVES: tuple[Part, ...] = ("stopping", "choosing")
-TITLES = {
-    "identity": "original images",
-    "blur": "blurred images",
-    "random": "random encoder",
-    "utility": "encoder for utility alone",
-}
 
 
 @dataclass(frozen=True)
@@ -161,28 +153,6 @@ class _Audit:
         seen = self.table.digest([*(card.hide or ()), *(card.keep or ())]) == card.data_digest
         return ("same", "fresh") if seen else ("fresh",)
 
-    def _about(self, command: str, cases: Sequence[Case], material: Material) -> dict[str, Any]:
-        attackers, table = SUITES[self.request.suite], self.table
-        return {
-            "command": command,
-            "data": {
-                "source": table.source,
-                "images": len(table),
-                "digest": table.digest(),
-                "split": {part: len(rows) for part, rows in self.rows.items()},
-                "skipped": list(table.skipped),
-                "notes": list(table.notes),
-            },
-            "attackers": [each.name for each in attackers],
-            "not_applicable": [each.name for each in attackers if not each.applies(material.shape)],
-            "releases": self.releases,
-            "seed": self.request.seed,
-            "seconds_by_attacker": seconds_by_attacker(cases),
-            "started": self.started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - self.clock, 1),
-            **surroundings(self.workers),
-        }
-
     def verdict(self, utility: Target | None, command: str) -> Verdict:
         """Run what is missing, and judge."""
         request, attackers = self.request, SUITES[self.request.suite]
@@ -192,14 +162,36 @@ class _Audit:
         attempts = Attempts(self.folder / "cells", about, labels)
         jobs = [job for job in jobs_of(attackers, self.tasks, material) if self._enough(job)]
         found = make_attempts(jobs, material, attempts, request.seed, self.workers, self.progress)
-        elsewhere = self._references(utility)
+        elsewhere = references.beside(
+            request.references,
+            self.target,
+            utility,
+            Elsewhere(
+                self.table,
+                self.parts,
+                self.tasks,
+                request.seed,
+                self.workers,
+                self.progress,
+                default_cache() / "references",
+            ),
+        )
         cases = [self._case(task, jobs, found, material, elsewhere) for task in self.tasks]
         self.material, self.cases = material, cases
         verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
         write_winners(self.folder / WINNERS, cases, self.table, self.rows["test"])
         verdict = Verdict(
-            self._about(command, cases, material),
-            self._summary(material),
+            {
+                "command": command,
+                **described(self.table, self.rows, SUITES[request.suite], material.shape),
+                "releases": self.releases,
+                "seed": request.seed,
+                "seconds_by_attacker": seconds_by_attacker(cases),
+                "started": self.started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - self.clock, 1),
+                **surroundings(self.workers),
+            },
+            summary(self.target, digest_of(self.attacked), material.shape),
             request.suite,
             request.hide,
             request.keep,
@@ -245,7 +237,7 @@ class _Audit:
         mean of several releases.
         """
         images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
-        changing = flags.stochastic(_in_releases(target), images)
+        changing = flags.stochastic(in_releases(target), images)
         self._raise(changing, flags.depends_on_batch(target.encode, images))
         self.releases = RELEASES if changing else 1
         return averaged(target, RELEASES) if changing else target
@@ -258,37 +250,6 @@ class _Audit:
         labels = job.task.labels_in(self.table)[self.rows[job.sees]]
         counts = np.bincount(labels[labels != MISSING], minlength=len(job.task.categories))
         return bool(counts.min() >= FEWEST)
-
-    def _references(self, utility: Target | None) -> dict[str, list[Reference]]:
-        """References by task, in the order of the table."""
-        request, card = self.request, self.target.card if self.target else None
-        found: dict[str, list[Reference]] = {str(task): [] for task in self.tasks}
-        where = default_cache() / "references"
-        elsewhere = Elsewhere(
-            self.table, self.parts, self.tasks, request.seed, self.workers, self.progress, where
-        )
-        for name in request.references:
-            note, target = self._reference(name, card)
-            told = elsewhere.attack(target, TITLES[name]) if target else {}
-            for task, listed in found.items():
-                listed.append(told.get(task) or Reference(TITLES[name], None, note=note))
-        if utility is not None:
-            for task, reference in elsewhere.attack(utility, TITLES["utility"]).items():
-                found[task].append(reference)
-        return found
-
-    def _reference(self, name: str, card: Card | None) -> tuple[str, Target | None]:
-        """The other encoder of a reference; where there cannot be one, why."""
-        if self.target is None:
-            return references.NO_IMAGES, None
-        preprocessing = self.target.preprocessing
-        if name == "identity":
-            return "", references.identity(preprocessing, card)
-        if name == "blur":
-            return "", references.blur(preprocessing, card)
-        if card is None:
-            return references.UNKNOWN, None
-        return "", references.random_encoder(card, self.table, self.parts, self.request.seed)
 
     def _case(
         self,
@@ -325,33 +286,3 @@ class _Audit:
         parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
         keys: npt.NDArray[np.str_] = self.table.keys[np.concatenate([self.rows[part] for part in parts])]
         return keys
-
-    def _summary(self, material: Material) -> TargetSummary:
-        if self.target is None:
-            return TargetSummary("codes", "codes", digest_of(self.attacked), material.shape)
-        card = self.target.card
-        about = dict(card.training) | {"hide": card.hide, "keep": card.keep} if card else {}
-        return TargetSummary(self.target.name, self.target.kind, self.target.digest, material.shape, about)
-
-
-def _in_releases(target: Target) -> Callable[[npt.NDArray[np.uint8]], Floats]:
-    """Encodes as for a new release at each call."""
-    if (again := target.again) is None:
-        return target.encode
-    release = count()
-    return lambda images: again(images, next(release))
-
-
-def averaged(target: Target, releases: int) -> Target:
-    """An encoder of which every code is the mean of several releases of the same image."""
-
-    def encode(images: npt.NDArray[np.uint8]) -> Floats:
-        again = target.again or (lambda some, release: target.encode(some))
-        total = np.zeros(0)
-        for release in range(releases):
-            codes = again(images, release).astype(np.float64)
-            total = codes if release == 0 else total + codes
-        mean: Floats = (total / releases).astype(np.float32)
-        return mean
-
-    return replace(target, name=f"{target.name}, mean of {releases} releases", encode=encode)
