@@ -27,9 +27,9 @@ class Attempts:
     labels is not read.
     """
 
-    def __init__(self, folder: Path, about: Sequence[Any], labels: Mapping[str, str]) -> None:
-        """`about` names codes and images, `labels` the answers to each task."""
-        self.folder, self._about, self._labels = folder, [PROTOCOL, *about], labels
+    def __init__(self, folder: Path, about: Sequence[Any], labels: Mapping[str, str] | None = None) -> None:
+        """`about` names codes and images, `labels` the answers to each task where it does not."""
+        self.folder, self._about, self._labels = folder, [PROTOCOL, *about], labels or {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, task: str, attacker: str, sees: Sees, number: int) -> list[Said] | None:
@@ -74,4 +74,6 @@ class Attempts:
         return self.folder / f"{name}.json"
 
     def _fingerprint(self, task: str) -> str:
-        return blake2b(dumps([*self._about, task, self._labels[task]]).encode(), digest_size=16).hexdigest()
+        return blake2b(
+            dumps([*self._about, task, self._labels.get(task)]).encode(), digest_size=16
+        ).hexdigest()

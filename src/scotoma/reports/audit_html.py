@@ -1,6 +1,6 @@
 """What does somebody read who was not there when a suite of attackers tried an encoder?
 
-The page is made from `verdict.json` and nothing else.
+The page is made from `verdict.json`, and `more.json` if that is there, and nothing else.
 """
 
 import math
@@ -32,8 +32,8 @@ from scotoma.runs.verdict import Reference, Sees, TaskVerdict, Verdict, Winner
 _TEMPLATE = "audit.html.j2"
 
 
-def render_verdict(verdict: Verdict) -> str:
-    """The HTML of a report on the verdict of a suite."""
+def render_verdict(verdict: Verdict, more: str | None = None) -> str:
+    """The HTML of a report on the verdict of a suite; `more` is a section on what else was found, as HTML."""
     pages = environment()
     pages.filters |= {"described": described, "points": _points, "probability": probability}
     seconds = _seconds(verdict.run)
@@ -51,6 +51,7 @@ def render_verdict(verdict: Verdict) -> str:
         groups=what_an_audit_did(verdict),
         tested=max((sum(task.counts.get("test", ())) for task in verdict.tasks), default=0),
         skipped=verdict.run.get("not_applicable") or [],
+        more=None if more is None else Markup(more),
     )
 
 

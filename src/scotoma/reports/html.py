@@ -32,6 +32,7 @@ from scotoma.reports.findings import (
     with_role,
 )
 from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
+from scotoma.reports.more import more_section
 from scotoma.reports.page import environment, require_free, write_page
 from scotoma.reports.verdict import encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
@@ -73,7 +74,7 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
         )
     require_free(out, overwrite)
     if has_verdict:
-        return write_page(out, render_verdict(Verdict.read(run / VERDICT)))
+        return write_page(out, render_verdict(Verdict.read(run / VERDICT), more_section(run)))
     return write_page(out, render(Results.read(run / RESULTS), run / "gallery.npz"))
 
 

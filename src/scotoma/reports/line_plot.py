@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from scotoma.reports.curves import PALETTE
+from scotoma.reports.drawing import PALETTE
 
 WIDTH, HEIGHT = 440, 280
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 40, 42  # pixels around the axes

@@ -4,11 +4,10 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from scotoma.reports.line_plot import Line, line_plot
-from scotoma.reports.verdict import percent
+from scotoma.reports.page import environment
 from scotoma.runs.more import More, Reconstruction, Sweep, Sweeps
 
 MORE = "more.json"
@@ -33,15 +32,9 @@ def more_section(folder: Path) -> str | None:
     found = More.read(path)
     if not (found.others or found.reconstruction or found.sweeps):
         return None
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "by_class": _by_class, "share": _share}
-    return environment.get_template(_TEMPLATE).render(
+    pages = environment()
+    pages.filters |= {"by_class": _by_class, "share": _share}
+    return pages.get_template(_TEMPLATE).render(
         others=found.others,
         reconstruction=found.reconstruction,
         strip=_strip(Path(folder) / PICTURE, found.reconstruction),
