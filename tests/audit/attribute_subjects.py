@@ -42,7 +42,8 @@ def attribute_table(labels: Mapping[str, Labels], seed: int = 0) -> ImageTable:
 def material_of(codes: Floats, table: ImageTable) -> Material:
     """In the usual parts, of which it is not known what an encoder was trained on."""
     parts = divide(table, SplitRecipe(0, Fractions()))
-    (task, *_) = attack_tasks(tuple(table.attributes), table.attributes)
+    names = table.categories or tuple(table.attributes)
+    (task, *_) = attack_tasks(names, table.attributes)
     return split_codes(codes, table, rows_of_parts(table, parts, ("all",), task, 0))
 
 
