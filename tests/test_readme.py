@@ -1,6 +1,6 @@
 """Runs every block of README.md as it stands, in its order and in one folder.
 
-What differs from a reader's machine: the presets' networks are tiny and their runs short, `photos` is
+What differs from a reader's machine: networks and suites of attackers are tiny, runs short, `photos` is
 generated, and of the embedded set every twentieth image is there. What the blocks say is not changed.
 """
 
@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 import scotoma
+from scotoma.audit import references, suites
 from scotoma.cli import main
 from scotoma.runs.results import Results
+from scotoma.runs.verdict import Verdict
+from tests.audit.subjects import QUICK
 from tests.tiny import shrink_embedded_set, shrink_presets, write_photos
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +47,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         monkeypatch.setenv("SCOTOMA_CACHE", str(done.folder / "cache"))
         shrink_presets(tmp_path_factory.mktemp("presets"), monkeypatch)
         shrink_embedded_set(monkeypatch)
+        monkeypatch.setitem(suites.SUITES, "standard", QUICK)
+        monkeypatch.setattr(references, "REFERENCE_ATTACKERS", QUICK[1:2])
         for language, text in BLOCKS:
             run_block(language, text, done)
     return done
@@ -98,8 +103,11 @@ def test_every_step_of_the_job_is_shown_and_runs(ran: Ran) -> None:
         "scotoma check",
         "scotoma train",
         "scotoma verify",
+        "scotoma verify",
+        "scotoma verify",
+        "scotoma report",
     ]
-    languages = ["sh", "sh", "toml", "sh", "sh", "python", "python", "text"]
+    languages = ["sh", "sh", "toml", "sh", "sh", "sh", "python", "python", "text"]
     assert [language for language, _ in BLOCKS] == languages
 
 
@@ -117,6 +125,15 @@ def test_the_five_verbs_leave_what_is_promised(ran: Ran) -> None:
     with np.load(ran.folder / "codes.npz") as content:
         assert content["codes"].shape == (120, 3, 8, 8)
     assert len((ran.folder / "ids.csv").read_text().splitlines()) == 121
+
+
+def test_suites_attack_encoders_of_any_kind(ran: Ran) -> None:
+    ours, pixelated = (
+        Verdict.read(ran.folder / "runs" / name / "verdict.json") for name in ("terminal-audit", "pixelated")
+    )
+    assert [each.task for each in ours.tasks] == ["airport_terminal", "office"]
+    assert (pixelated.target.kind, [each.task for each in pixelated.tasks]) == ("pixelate", ["Male"])
+    assert "pixelate 8" in (ran.folder / "pixelated.html").read_text(encoding="utf-8")
 
 
 def test_the_settings_file_is_obeyed(ran: Ran) -> None:
