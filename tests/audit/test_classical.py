@@ -6,8 +6,10 @@ from threading import Event
 import numpy as np
 import pytest
 
-from scotoma.audit import classical, representations
+from scotoma.audit import representations
 from scotoma.audit.classical import (
+    BINS,
+    _bins,
     balanced_rows,
     boosted_trees,
     kernel_machine,
@@ -35,11 +37,6 @@ NAMES = ("a", "b", "c", "d")
 FOUR = Task(NAMES[1:], NAMES)
 
 Make = Callable[[np.random.Generator, int], tuple[Floats, Labels]]
-
-
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classical, "TREES", 40)
 
 
 def drawn(make: Make, counts: tuple[int, ...], task: Task = TASK) -> list[Examples]:
@@ -190,3 +187,17 @@ def test_logistic_regression_finds_what_another_solver_finds() -> None:
     said = learned.read(Encoded(test.codes.centre, test.codes.views))
     expected = other.decision_function((test.codes.flat() - mean) / scale)
     assert said[:, 1] - said[:, 0] == pytest.approx(expected, abs=0.02)
+
+
+def test_trees_read_bins_of_equal_weight() -> None:
+    features = np.arange(1000, dtype=np.float32)[:, None]
+    weights = np.where(np.arange(1000) < 100, 9.0, 1.0)
+    numbers = _bins(features, weights)(features)[:, 0]
+    assert len(np.unique(numbers)) == BINS
+    assert (np.diff(numbers) >= 0).all()
+    by_bin = np.bincount(numbers.astype(int), weights)
+    # A bin ends at an image, none of which weighs more than 9.
+    assert by_bin == pytest.approx(np.full(BINS, 1800 / BINS), abs=9)
+    two = np.array([[0.0], [1.0], [1.0]], np.float32)
+    first, second, third = _bins(two, np.ones(3))(two)[:, 0]
+    assert first < second == third

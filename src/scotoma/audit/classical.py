@@ -86,6 +86,7 @@ def fit_trees(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     occasion.go_on()
+    bins = _bins(learned_from, training.weights)
     known = np.isin(stopping.classes, training.classes)  # of a class that it never saw it takes no image
     stopping_weights = stopping.weights[known]
     trees = HistGradientBoostingClassifier(
@@ -101,18 +102,34 @@ def fit_trees(
         random_state=occasion.seed % 2**32,
     )
     trees.fit(
-        learned_from,
+        bins(learned_from),
         training.classes,
         training.weights * len(training) / training.weights.sum(),
-        X_val=stopped_by[known],
+        X_val=bins(stopped_by[known]),
         y_val=stopping.classes[known],
         sample_weight_val=stopping_weights / stopping_weights.mean(),
     )
 
     def read(some: Floats) -> Logits:
-        return _of_all_classes(trees.decision_function(some), trees.classes_, occasion.task.classes)
+        return _of_all_classes(trees.decision_function(bins(some)), trees.classes_, occasion.task.classes)
 
     return read, int(trees.n_iter_)
+
+
+def _bins(features: Floats, weights: npt.NDArray[np.float64]) -> Features:
+    """Every feature to the number of its bin; bins have equal weights of images. The trees would find the
+    same ones, but of weighted images every bound by itself, which takes longer than the trees.
+    """
+    shares = np.arange(1, BINS) / BINS
+    bounds = np.quantile(features, shares, axis=0, method="inverted_cdf", weights=weights).T.copy()
+
+    def numbers(some: Floats) -> Floats:
+        found = np.empty(some.shape, np.float32)
+        for index, of_feature in enumerate(bounds):
+            found[:, index] = np.searchsorted(of_feature, some[:, index])
+        return found
+
+    return numbers
 
 
 def neighbours(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
