@@ -1,5 +1,6 @@
 """The verb `verify`: what can be learned from encoded images by somebody who tries?"""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable
+from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable, seconds
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
@@ -82,6 +83,7 @@ def verify(
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    time_limit: str | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
     """Attack a finished encoder: train fresh classifiers on encoded images until they stop improving.
@@ -109,7 +111,9 @@ def verify(
         out: the folder to write.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
+        time_limit: stop after this long, as in 90s, 30m or 8h; the same command goes on.
     """
+    limit = None if time_limit is None else seconds(time_limit, "--time-limit")
     chosen = names(baselines, "--baselines")
     flags = {
         "encoder": encoder,
@@ -128,7 +132,7 @@ def verify(
     values, where = overlay(config, flags | assigned(settings or ()))
     options = build(VerifyOptions, values, where)
     object.__setattr__(options, "sets", tuple(settings or ()))
-    results = run_verification(options, where, config)
+    results = run_verification(options, where, config, limit)
     show_results(results)
     require_sound(results)
     print(f"Write the report: {command_line('report', [options.out], {})}")
@@ -159,14 +163,18 @@ def require_sound(results: Results) -> None:
         raise ScotomaError("\n".join([head, *lines]))
 
 
-def run_verification(options: VerifyOptions, where: str, config: Path | None = None) -> Results:
+def run_verification(
+    options: VerifyOptions, where: str, config: Path | None = None, limit: float | None = None
+) -> Results:
     """Attack as asked, or go on with what was begun, or find it done.
 
     Args:
         options: what is asked.
         where: what the user calls the source of the options, for messages.
         config: the TOML file of the options' table, for the record.
+        limit: seconds after which to stop.
     """
+    deadline = None if limit is None else time.monotonic() + limit
     from scotoma.cli.threads import use_cores
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.tasks import known_names
@@ -205,6 +213,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
                 command=command,
                 workers=workers,
                 progress=watched(),
+                deadline=deadline,
             )
 
 
