@@ -88,9 +88,10 @@ def bomb(photos: Path) -> None:
 
 
 def animated(photos: Path) -> None:
-    """Two frames in one file."""
+    """Two frames in one file, of each kind."""
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
-    frames[0].save(photos / "cats" / "moving.webp", save_all=True, append_images=frames[1:])
+    for name in ("cats/moving.webp", "dogs/moving.png", "dogs/moving.gif"):
+        frames[0].save(photos / name, save_all=True, append_images=frames[1:])
 
 
 def same_in_both(photos: Path) -> None:
@@ -115,7 +116,8 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "a text named as an image": (folder_with(named_as_image), CHECK),
     "both of these, in training": (folder_with(two_damaged), TRAIN),
     "a decompression bomb": (folder_with(bomb), CHECK),
-    "an animation, of which the first frame is taken": (folder_with(animated), CHECK),
+    "animations": (folder_with(animated), CHECK),
+    "animations, in training": (folder_with(animated), TRAIN),
     "the same pixels in two categories": (folder_with(same_in_both), CHECK),
     "images outside any category": (folder_with(lambda p: picture(p / "loose.png", 9)), CHECK),
     "one category only": (folder_with(lambda p: shutil.rmtree(p / "dogs")), CHECK),

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from scotoma.audit.examples import Examples, Learned, Occasion
 from scotoma.audit.protocol import attack_once
 from scotoma.audit.run import AuditRequest, audit
 from scotoma.audit.suites import Attacker
-from scotoma.errors import InputError, ScotomaError
+from scotoma.errors import InputError, ScotomaError, TimeLimitReached
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.runs.verdict import Verdict
 from tests.audit.subjects import QUICK, Images, means, nothing, target
@@ -187,6 +188,17 @@ def test_unknown_tasks_and_classes_without_images_are_errors(tmp_path: Path) -> 
         "tasks: 'ape' is no category of these images; the nearest is 'eel'. "
         "The categories are: ant, bee, cat, dog, eel"
     )
+
+
+def test_a_deadline_stops_between_attempts_and_what_ended_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(TimeLimitReached) as error:
+        audit(target(), TABLE, REQUEST, tmp_path, workers=1, deadline=time.monotonic() + 0.5)
+    kept = len(list((tmp_path / "cells").iterdir()))
+    assert str(error.value).startswith("The time limit is reached: ")
+    assert str(error.value).endswith(" of 8 attempts have ended.")
+    assert kept < 8
+    assert not (tmp_path / "verdict.json").exists()
+    assert audit(target(), TABLE, REQUEST, tmp_path, workers=1).overall == "leaks"
 
 
 def test_verdict_json_holds_no_name_of_a_file_and_what_it_depends_on(tmp_path: Path) -> None:

@@ -235,11 +235,14 @@ def test_an_image_that_cannot_be_read_leaves_nothing_behind(
     Image.new("RGB", (9, 9)).save(photos / "a.png")
     for name in ("b.jpg", "c.webp"):
         (photos / name).write_bytes(b"no picture")
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(photos / "d.webp", save_all=True, append_images=frames[1:])
     more = ["--ids", str(tmp_path / "ids.csv"), "--pictures", str(tmp_path / "pictures")]
     assert encode(encoder, photos, tmp_path / "codes.npz", *more) == 2
     told = capsys.readouterr().err.splitlines()
-    place = told.index("2 of 3 images cannot be read:")
+    place = told.index("3 of 4 images cannot be read:")
     assert [line.split(":")[0] for line in told[place + 1 : place + 3]] == ["  b.jpg", "  c.webp"]
+    assert told[place + 3] == "  d.webp: an animation of 2 frames, a single image is needed"
     assert told[-1] == ("Repair them, or move them out of the folder: images are never left out silently.")
     assert [each.name for each in tmp_path.iterdir()] == ["photos"]
 

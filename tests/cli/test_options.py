@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.cli.options import assigned, names, overlay, read_options, resumable, seconds
-from scotoma.errors import InputError
+from scotoma.errors import InputError, TimeLimitReached
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,11 @@ def test_an_empty_name_is_a_mistake(text: str) -> None:
     )
 
 
-def test_resumable_changes_nothing_but_ctrl_c() -> None:
+def test_resumable_changes_nothing_but_ctrl_c_and_the_time_limit() -> None:
     with pytest.raises(ValueError, match="other"), resumable("advice"):
         raise ValueError("other")
+    with pytest.raises(TimeLimitReached, match=r"^It is late\. advice$"), resumable("advice"):
+        raise TimeLimitReached("It is late.")
     with pytest.raises(KeyboardInterrupt, match="advice"), resumable("advice"):
         raise KeyboardInterrupt
 

@@ -235,6 +235,22 @@ def test_a_failed_cell_is_shown_with_its_last_line(
     ]
 
 
+def test_a_sweep_stops_at_its_time_limit_and_shows_what_has_ended(
+    places: Path, tmp_path: Path, cheap: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["sweep", str(places), *NAMES, "--config", str(cheap), "--alpha", "1", "--out", str(out)]
+    assert main([*command, "--time-limit", "0.000001s"]) == 1
+    goes_on = f"goes on; {out}/sweep.md shows what has ended.\n"
+    assert capsys.readouterr().err.endswith(
+        f"The time limit is reached: 0 of 2 cells have ended. The same command {goes_on}"
+    )
+    assert "| 1 | 0 | missing | missing | missing | missing | missing |" in (out / "sweep.md").read_text()
+    assert main([*command, "--time-limit", "0.000001s", "--overwrite"]) == 1
+    assert capsys.readouterr().err.endswith(f" The same command without --overwrite {goes_on}")
+    assert "--time-limit" not in json.loads((out / "sweep.json").read_text())["command"]
+
+
 def test_ctrl_c_leaves_a_table_of_what_has_ended(
     places: Path,
     tmp_path: Path,

@@ -328,9 +328,14 @@ def test_a_run_stops_at_its_time_limit_and_goes_on_to_the_same_weights(
     # 2 iterations of warm-up come first: the limit is over after the first of them.
     assert train(places, out, tiny, "--time-limit", "0.000001s") == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "The time limit is reached at iteration -1 of 12. The same command goes on from there."
+        "The time limit is reached at iteration -1 of 12. The same command goes on from the checkpoint at "
+        "iteration -1."
     )
     assert not (out / "encoder.safetensors").exists()
+    assert train(places, out, tiny, "--time-limit", "0.000001s", "--overwrite") == 1
+    assert capsys.readouterr().err.endswith(
+        " The same command without --overwrite goes on from the checkpoint at iteration -1.\n"
+    )
     assert train(places, out, tiny) == 0
     assert "Going on from the checkpoint at iteration -1.\n" in capsys.readouterr().out
     assert same_weights(out / "encoder.safetensors", trained / "encoder.safetensors")

@@ -1,4 +1,6 @@
 import json
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 import scotoma
 from scotoma.cli import main
 from scotoma.encoder_file import save_encoder
-from scotoma.runs.results import Results
+from scotoma.runs.results import Point, Results
 from scotoma.verification import protocol
 from tests.tiny import ATTACKS, NETWORKS, TRAINING, toml, write_photos
 
@@ -290,6 +292,45 @@ def test_ctrl_c_says_how_to_go_on(
     assert verify(encoder, places, out, attacks, "--baselines", "none") == 0
     assert len(attacked) == 3
     assert len(Results.read(out / "results.json").cells) == 2
+
+
+def test_attacks_stop_at_the_time_limit_and_go_on(
+    encoder: Path,
+    places: Path,
+    attacks: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def endless(*_: object, watch: Callable[[Point], None], **__: object) -> object:
+        for iteration in range(6000):
+            watch(Point(iteration, 0.1, 0.5, 0.5, 0.5))
+            time.sleep(0.01)
+        raise AssertionError("it was never told to stop")
+
+    out = tmp_path / "attacked"
+    command = ("--baselines", "none", "--time-limit")
+    assert verify(encoder, places, out, attacks, *command, "1h", "--tasks", "airport_terminal") == 0
+    kept = (out / "cells/encoder--airport_terminal.json").read_bytes()
+    capsys.readouterr()
+    with monkeypatch.context() as context:
+        context.setattr("scotoma.verification.suite.attack", endless)
+        assert verify(encoder, places, out, attacks, *command, "0.000001s") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "The time limit is reached: 0 of 1 attacks have ended. "
+        "The same command goes on: finished attacks are kept, one that was running starts again."
+    )
+    assert [each.name for each in (out / "cells").iterdir()] == ["encoder--airport_terminal.json"]
+    assert verify(encoder, places, out, attacks, *command, "1h") == 0
+    assert (out / "cells/encoder--airport_terminal.json").read_bytes() == kept
+    assert len(Results.read(out / "results.json").cells) == 2
+
+
+def test_a_time_limit_is_a_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "e", "--data", "d", "--out", "o", "--time-limit", "8"]) == 2
+    assert capsys.readouterr().err == (
+        "--time-limit '8' is no duration: write a number with s, m, h or d, as in 30m.\n"
+    )
 
 
 @pytest.mark.parametrize(

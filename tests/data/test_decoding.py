@@ -2,7 +2,7 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +119,27 @@ def test_16_bit_colour_becomes_8_bit() -> None:
     assert decode_image(data).tolist() == [[[0, 128, 255]]]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_an_animation_the_first_frame_counts(picture: Picture, kind: str) -> None:
-    frames = [Image.fromarray(picture(number)) for number in range(3)]
+def frames_in_a_file(frames: Sequence[Pixels], kind: str) -> bytes:
+    first, *others = map(Image.fromarray, frames)
     file = io.BytesIO()
-    frames[0].save(file, kind, save_all=True, append_images=frames[1:], lossless=True)
-    assert (decode_image(file.getvalue()) == picture(0)).all()
+    first.save(file, kind, save_all=True, append_images=others, lossless=True)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_is_no_single_image(picture: Picture, kind: str) -> None:
+    with pytest.raises(UnreadableImage) as error:
+        decode_image(frames_in_a_file([picture(number) for number in range(3)], kind))
+    assert str(error.value) == "an animation of 3 frames, a single image is needed"
+    assert (decode_image(frames_in_a_file([picture(0)], kind)) == picture(0)).all()
+
+
+def test_what_cameras_put_behind_a_jpeg_does_not_cost_the_image(picture: Picture) -> None:
+    data = frames_in_a_file([picture(0), picture(1)], "MPO")
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    assert (decode_image(data) == by_pillow(data)).all()
+    # Bytes too many before the end of the first image: that is left to Pillow.
+    assert (decode_image(data.replace(b"\xff\xd9", b"\x11\x22\x33\xff\xd9", 1)) == by_pillow(data)).all()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from scotoma.cli import main
-from scotoma.errors import ScotomaError
-from scotoma.experiments.cells import Places
+from scotoma.errors import ScotomaError, TimeLimitReached
+from scotoma.experiments.cells import Cell, Places
 from scotoma.experiments.runner import CellsFailed, run_cells, try_cells
 from scotoma.experiments.scales import load_scale
 from scotoma.experiments.table1 import attack_of
@@ -59,9 +59,9 @@ def test_cells_are_run_collected_and_not_run_twice(
 
 
 # Stands for the interpreter: `scotoma train` fails, writes its encoder, waits to be interrupted, or dies:
-# always (seed 7), without a word (seed 8), the first time only (seed 9).
+# always (seed 7), without a word (seed 8), the first time only (seed 9). With a time limit it exceeds that.
 _FAKE = """#!/bin/sh
-for last; do :; done
+for each; do case "$each" in --time-limit) ;; *[0-9]s) limit=$each ;; *) last=$each ;; esac; done
 case "$last" in
 *gan*) echo run >> "$last.starts"; echo first line; echo it went wrong; exit 1 ;;
 *seed7*) echo run >> "$last.starts"; echo counting; kill -9 $$ ;;
@@ -69,7 +69,9 @@ case "$last" in
 *seed9*) test -e "$last.starts" || { echo run > "$last.starts"; kill -9 $$; }
     mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
 *max-entropy*) trap 'echo stopped > "$last.stopped"; exit 130' INT; sleep 20 & wait ;;
-*) echo "$OMP_NUM_THREADS" > "$last.threads"; mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
+*) test "$limit" && {
+        echo "${limit%s}" >> "$0.limits"; sleep 0.3; echo "The time limit is reached. Go on."; exit 1; }
+    echo "$OMP_NUM_THREADS" > "$last.threads"; mkdir -p "$last"; touch "$last/encoder.safetensors" ;;
 esac
 """
 
@@ -123,6 +125,37 @@ def test_a_failure_that_was_told_is_not_started_again(places: Places, tiny_scale
     assert failures is not None
     assert list(failures.failures) == [encoder.label]
     assert Path(f"{encoder.folder(places.out)}.starts").read_text() == "run\n"
+
+
+def test_cells_get_what_is_left_of_the_time_and_are_no_failures_after_it(
+    places: Places, tiny_scale: str, tmp_path: Path
+) -> None:
+    scale = load_scale(tiny_scale)
+    cell = attack_of(scale, "-a +b", "label-flip", 0, 1)
+    run_cells([cell.encoder], places)
+    late = attack_of(scale, "-a +b", "label-flip", 1, 1)
+    cells: list[Cell] = [cell.encoder, late.encoder, late]
+    with pytest.raises(TimeLimitReached) as raised:
+        run_cells(cells, places, at_once=1, deadline=time.monotonic() + 0.2)
+    assert str(raised.value) == "The time limit is reached: 0 of 2 cells have ended."
+    (given,) = map(float, (tmp_path / "fake.limits").read_text().split())
+    assert 0 < given <= 0.2
+    with pytest.raises(TimeLimitReached):
+        run_cells(cells, places, deadline=time.monotonic() - 1)
+    assert len((tmp_path / "fake.limits").read_text().split()) == 1
+
+
+def test_what_failed_before_the_time_was_over_is_told_beside_it(places: Places, tiny_scale: str) -> None:
+    scale = load_scale(tiny_scale)
+    failing, late = (attack_of(scale, "-a +b", name, 0, 1).encoder for name in ("gan", "label-flip"))
+    with pytest.raises(CellsFailed) as raised:
+        run_cells([failing, late], places, at_once=2, deadline=time.monotonic() + 0.2)
+    log = places.out / "logs" / f"encoders-{failing.name}.log"
+    assert str(raised.value) == (
+        "1 of 2 cells failed; the same command tries them again:\n"
+        f"  {failing.label}: it went wrong ({log})\n"
+        "The time limit is reached: 1 of 2 cells have ended."
+    )
 
 
 def test_ctrl_c_reaches_the_running_cells_and_waits_for_them(places: Places, tiny_scale: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors import safe_open
 from scotoma.data.splits import split
 from scotoma.data.table import by_category
 from scotoma.encoder_file import load_encoder
-from scotoma.errors import InputError, TrainingStopped
+from scotoma.errors import InputError, TimeLimitReached, TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.training import run as run_module
@@ -22,7 +23,7 @@ from scotoma.training.figures import in_training_figures
 from scotoma.training.plan import TrainingPlan
 from scotoma.training.probe import Probed
 from scotoma.training.run import train
-from scotoma.training.state import checkpoints
+from scotoma.training.state import checkpoints, last_iteration
 from tests.examples import CLASSIFIER, ENCODER, image_table, training_plan
 
 CONSTANT = Collapse(dead=0.75, low_variance=0.8, low_deviation=0.9, deviation=0.1)
@@ -175,6 +176,16 @@ def test_a_collapse_that_lasts_stops_the_run_and_does_not_become_an_encoder_late
     # The advice can be followed: the run goes on, and what was seen is recorded.
     path = train(image_table(), training_plan(on_collapse="record"), tmp_path)
     assert load_encoder(path).card.training["collapse"]["dead"] == 0.75
+
+
+def test_a_deadline_leaves_a_checkpoint_and_no_encoder(tmp_path: Path) -> None:
+    plan = training_plan()
+    with pytest.raises(TimeLimitReached) as error:
+        train(image_table(), plan, tmp_path, deadline=time.monotonic())
+    first, iterations = 1 - plan.training.warm_up, plan.training.iterations
+    assert str(error.value) == f"The time limit is reached at iteration {first} of {iterations}."
+    assert last_iteration(tmp_path) == first
+    assert not (tmp_path / "encoder.safetensors").exists()
 
 
 def test_an_encoder_may_pass_through_a_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

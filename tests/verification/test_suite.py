@@ -1,5 +1,7 @@
 import json
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,10 @@ import torch
 
 from scotoma.data.table import ImageTable, by_category
 from scotoma.encoder_file import Card, FrozenEncoder
-from scotoma.errors import InputError, ScotomaError
+from scotoma.errors import InputError, ScotomaError, TimeLimitReached
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
-from scotoma.runs.results import Cell
+from scotoma.runs.results import Cell, Point
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Outcome, attack
 from scotoma.verification.settings import AttackSettings
@@ -238,6 +240,28 @@ def test_unknown_tasks_and_empty_parts_are_told_before_anything_runs(tmp_path: P
     with pytest.raises(InputError, match=r"^too few images: the \w+ part has no image of bee"):
         suite(tmp_path, table=poor)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cells_that_ended_before_the_deadline_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_waits(*given: Any, watch: Callable[[Point], None], **named: Any) -> Outcome:
+        if any((tmp_path / "cells").iterdir()):
+            for _ in range(6000):
+                watch(Point(1, 0.1, 0.5, 0.5, 0.5))
+                time.sleep(0.01)
+        return attack(*given, watch=watch, **named)
+
+    def wait_for_the_first(futures: list[Future[Cell]], seconds: float, _: str) -> tuple[Any, Any]:
+        assert 3000 < seconds < 3600
+        return wait(futures[:1])[0], set(futures[1:])
+
+    monkeypatch.setattr(ATTACK_OF_SUITE, second_waits)
+    monkeypatch.setattr("scotoma.verification.suite.wait", wait_for_the_first)
+    with pytest.raises(TimeLimitReached) as error:
+        suite(tmp_path).run(1, time.monotonic() + 3600)
+    assert str(error.value) == "The time limit is reached: 1 of 4 attacks have ended."
+    assert [each.name for each in (tmp_path / "cells").iterdir()] == ["blur--ant.json"]
 
 
 def test_subjects_come_in_the_table_s_order_and_tell_what_they_are() -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event, Lock
 
@@ -15,7 +15,7 @@ from scotoma.audit.material import Material
 from scotoma.audit.protocol import Said, attack_once, failed
 from scotoma.audit.suites import SEEDS, Attacker
 from scotoma.data.tasks import Task
-from scotoma.errors import ScotomaError
+from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Sees
@@ -55,9 +55,15 @@ def make_attempts(
     workers: int,
     progress: Progress,
     title: str = "attackers",
+    *,
+    deadline: float | None = None,
 ) -> list[list[Said] | Attempt]:
     """What every job found, in their order: from the folder, or by making the attempt; a failed one is an
     attempt without figures. `workers` run side by side, one thread each.
+
+    Raises:
+        TimeLimitReached: the deadline (a reading of the monotonic clock) came first; attempts that ended by
+            then are kept.
     """
     found: list[list[Said] | Attempt | None] = [
         attempts.read(str(job.task), job.attacker.name, job.sees, job.number) for job in jobs
@@ -79,10 +85,16 @@ def make_attempts(
         ):
             futures = [pool.submit(make, index) for index in wanted]
             try:
-                for future in futures:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                ended, late = wait(futures, left, FIRST_EXCEPTION)
+                for future in ended:
                     future.result()
+                if late:
+                    raise TimeLimitReached(
+                        f"{TIME_IS_UP}: {len(jobs) - len(late)} of {len(jobs)} attempts have ended."
+                    )
             except BaseException:
-                # Ctrl-C: what runs ends at its next look, what waits never starts.
+                # Ctrl-C, the time limit: what runs ends at its next look, what waits never starts.
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise

@@ -81,6 +81,7 @@ def audit(
     more: Sequence[Piece] = (),
     workers: int | None = None,
     progress: Progress | None = None,
+    deadline: float | None = None,
     announce: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
     """Attack an encoder, or codes of which nothing else is known, by a suite; write `folder/verdict.json`.
@@ -97,12 +98,15 @@ def audit(
         more: what else is to be found, in `folder/more.json`; see `scotoma.audit.more`.
         workers: attackers side by side, one thread each; default: one a core.
         progress: is shown encodings and attackers.
+        deadline: a reading of the monotonic clock, in seconds, at which to stop.
         announce: is told a line with the time that `more` will take.
 
     Raises:
         InputError: an unknown task, too few images.
+        TimeLimitReached: the deadline came first; finished attempts are kept.
     """
     run = _Audit(target, table, request, folder, workers or cores(), progress or Silent())
+    run.deadline = deadline
     verdict = run.verdict(utility, command)
     if more:
         find_more(more, run.subject(), folder, run.workers, run.progress, announce)
@@ -145,6 +149,7 @@ class _Audit:
         require_every_class(table, self.tasks, halves)
         self.encoder_flags: list[Flag] = []
         self.releases = 1  # that each code is the mean of
+        self.deadline: float | None = None
 
     def _arms(self) -> tuple[Sees, ...]:
         card = self.target.card if self.target else None
@@ -161,7 +166,9 @@ class _Audit:
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.folder / "cells", about, labels)
         jobs = [job for job in jobs_of(attackers, self.tasks, material) if self._enough(job)]
-        found = make_attempts(jobs, material, attempts, request.seed, self.workers, self.progress)
+        found = make_attempts(
+            jobs, material, attempts, request.seed, self.workers, self.progress, deadline=self.deadline
+        )
         elsewhere = references.beside(
             request.references,
             self.target,

@@ -1,5 +1,6 @@
 """How does `scotoma verify` attack any encoder by a suite without knobs?"""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +54,13 @@ class TargetFlags:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict":
+def run_audit(options: "VerifyOptions", config: Path | None = None, limit: float | None = None) -> "Verdict":
     """Attack as asked, or go on with what was begun.
 
     Args:
         options: what is asked.
         config: the TOML file of the options, for the record.
+        limit: seconds after which to stop.
 
     Raises:
         InputError: something that a suite without knobs does not take; names that are not there.
@@ -67,6 +69,7 @@ def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict"
     from scotoma.cli.threads import use_cores
     from scotoma.runs.progress import watched
 
+    deadline = None if limit is None else time.monotonic() + limit
     _require_no_knobs(options)
     more = _pieces(options)
     if not options.overwrite and options.out.exists():
@@ -91,6 +94,7 @@ def run_audit(options: "VerifyOptions", config: Path | None = None) -> "Verdict"
                 command=command,
                 more=more,
                 workers=workers,
+                deadline=deadline,
                 progress=watched(),
                 announce=print,
             )

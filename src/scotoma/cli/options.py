@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from scotoma.errors import InputError
+from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.settings import build, merge, read_toml
 
 T = TypeVar("T")
@@ -131,8 +131,12 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 @contextmanager
 def resumable(advice: str) -> Iterator[None]:
-    """Let Ctrl-C within say how to go on, for example 'The same command continues from iteration 400.'"""
+    """Let Ctrl-C or the time limit within say how to go on, for example 'The same command continues from
+    iteration 400.'
+    """
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(advice) from None
+    except TimeLimitReached as end:
+        raise TimeLimitReached(f"{end} {advice}") from None

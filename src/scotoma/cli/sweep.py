@@ -1,6 +1,7 @@
 """The verb `sweep`: what does hiding cost, and which alpha is the right one?"""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,8 @@ from cyclopts import Parameter
 
 from scotoma.cli.asked import write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Switch, names, overlay, resumable, seed_numbers
-from scotoma.errors import InputError
+from scotoma.cli.options import Names, Switch, names, overlay, resumable, seconds, seed_numbers
+from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
@@ -100,6 +101,7 @@ def sweep(
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
+    time_limit: str | None = None,
     dry_run: _Flag = False,
     labels: LabelsFlags | None = None,
 ) -> None:
@@ -125,8 +127,10 @@ def sweep(
         out: the folder to write.
         overwrite: replace an earlier sweep in OUT.
         config: a TOML file with these options and any setting of the preset; flags go over it.
+        time_limit: stop after this long, as in 90s, 30m or 8h; the same command goes on.
         dry_run: run nothing; print every cell with its command.
     """
+    limit = None if time_limit is None else seconds(time_limit, "--time-limit")
     flags = {
         "data": data,
         "hide": names(hide, "--hide"),
@@ -141,16 +145,19 @@ def sweep(
     }
     values, where = overlay(config, flags)
     options = build(SweepOptions, values, where)
-    failures = _sweep(options, where, config, dry_run)
+    failures = _sweep(options, where, config, dry_run, limit)
     if failures is not None:
         raise failures
 
 
-def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool) -> "CellsFailed | None":
+def _sweep(
+    options: SweepOptions, where: str, config: Path | None, dry_run: bool, limit: float | None
+) -> "CellsFailed | None":
     from scotoma.experiments.cells import Places, described, require_same_settings
     from scotoma.experiments.sweep import Sweep
     from scotoma.presets import load_preset
 
+    deadline = math.inf if limit is None else time.monotonic() + limit
     preset = load_preset(options.preset, options.changes, where)
     attributes = _attributes(options)
     preset.plan(options.hide, options.keep, options.seeds[0]).tasks(attributes)
@@ -172,13 +179,13 @@ def _sweep(options: SweepOptions, where: str, config: Path | None, dry_run: bool
     with held(options.out):
         write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
         require_same_settings(wanted.cells(), options.out)
-        return _run(wanted, places, options, config)
+        return _run(wanted, places, options, config, deadline)
 
 
 def _run(
-    wanted: "Sweep", places: "Places", options: SweepOptions, config: Path | None
+    wanted: "Sweep", places: "Places", options: SweepOptions, config: Path | None, deadline: float
 ) -> "CellsFailed | None":
-    """Run what is not done and write what is there then, be it all or, after Ctrl-C, a part."""
+    """Run what is not done and write what is there then, be it all or, after a stop, a part."""
     from scotoma.experiments.runner import try_cells
     from scotoma.experiments.sweep_shown import write_sweep
     from scotoma.runs.progress import watched
@@ -187,8 +194,8 @@ def _run(
     same = "The same command" + (" without --overwrite" if options.overwrite else "")
     with resumable(f"{same} goes on; {options.out / 'sweep'}.md shows what has ended."):
         try:
-            failures = try_cells(wanted.cells(), places, watched())
-        except KeyboardInterrupt:
+            failures = try_cells(wanted.cells(), places, watched(), deadline)
+        except (KeyboardInterrupt, TimeLimitReached):
             write_sweep(wanted, places, command, {})
             raise
     print(write_sweep(wanted, places, command, failures.failures if failures else {}))

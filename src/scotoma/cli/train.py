@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from scotoma.cli.asked import write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, seconds
+from scotoma.errors import TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
@@ -277,6 +278,8 @@ def _train(
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(options)) from None
+    except TimeLimitReached as end:
+        raise TimeLimitReached(f"{end} {_how_to_go_on(options)}") from None
 
 
 def _how_to_go_on(options: TrainOptions) -> str:

@@ -1,5 +1,6 @@
 """The verb `verify`: what can be learned from encoded images by somebody who tries?"""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.audit import TargetFlags, run_audit
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable
+from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, resumable, seconds
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
@@ -99,6 +100,7 @@ def verify(
     utility: Path | None = None,
     more: Annotated[Names, Parameter(name="--with")] = None,
     shape: TargetFlags | None = None,
+    time_limit: str | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
     """Attack a finished encoder: train fresh classifiers on encoded images until they stop improving.
@@ -139,7 +141,9 @@ def verify(
         more: what else --suite standard is to look for, with commas; all exploratory, each takes minutes.
             others: what nobody named, and what is hidden once the kept label is known. reconstruction: images
             drawn from codes. sweeps: accuracy by labelled images and by compute.
+        time_limit: stop after this long, as in 90s, 30m or 8h; the same command goes on.
     """
+    limit = None if time_limit is None else seconds(time_limit, "--time-limit")
     chosen = names(baselines, "--baselines")
     flags = {
         "encoder": encoder,
@@ -163,10 +167,11 @@ def verify(
     options = build(VerifyOptions, values, where)
     object.__setattr__(options, "sets", tuple(settings or ()))
     if options.suite != "paper":
-        show_verdict(run_audit(options, config))
+        show_verdict(run_audit(options, config, limit))
         print(f"Write the report: {command_line('report', [options.out], {})}")
         return
     results = run_verification(options, where, config)
+    results = run_verification(options, where, config, limit)
     show_results(results)
     require_sound(results)
     print(f"Write the report: {command_line('report', [options.out], {})}")
@@ -208,14 +213,18 @@ def require_sound(results: Results) -> None:
         raise ScotomaError("\n".join([head, *lines]))
 
 
-def run_verification(options: VerifyOptions, where: str, config: Path | None = None) -> Results:
+def run_verification(
+    options: VerifyOptions, where: str, config: Path | None = None, limit: float | None = None
+) -> Results:
     """Attack as asked, or go on with what was begun, or find it done.
 
     Args:
         options: what is asked.
         where: what the user calls the source of the options, for messages.
         config: the TOML file of the options' table, for the record.
+        limit: seconds after which to stop.
     """
+    deadline = None if limit is None else time.monotonic() + limit
     from scotoma.cli.threads import use_cores
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.tasks import known_names
@@ -255,6 +264,7 @@ def run_verification(options: VerifyOptions, where: str, config: Path | None = N
                 command=command,
                 workers=workers,
                 progress=watched(),
+                deadline=deadline,
             )
 
 

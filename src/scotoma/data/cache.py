@@ -32,7 +32,7 @@ from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
 
-VERSION = 3
+VERSION = 4  # 3 held the first frame of animations
 BLOCK = 1 << 24
 KEY = 32  # characters of a `pixel_key`
 ADVICE = "--skip-unreadable leaves them out and says so."

@@ -1,7 +1,7 @@
 """What pixels does an image file hold?
 
 Every file becomes upright 8-bit RGB, or is reported with the reason: a file that is cut short is never used
-in part.
+in part, and neither is an animation.
 """
 
 import hashlib
@@ -34,12 +34,10 @@ class UnreadableImage(InputError):
 def decode_image(image: Path | str | bytes) -> Pixels:
     """Decode a JPEG, PNG or WebP file, or its content, into uint8 (height, width, 3).
 
-    Of an animation the first frame is taken.
-
     EXIF orientation is applied, alpha composited on white; gray, palette, CMYK and 16 bit become 8-bit RGB.
 
     Raises:
-        UnreadableImage: not such a file, damaged, cut short, or of more pixels than
+        UnreadableImage: not such a file, damaged, cut short, an animation, or of more pixels than
             `PIL.Image.MAX_IMAGE_PIXELS`.
     """
     try:
@@ -133,6 +131,7 @@ def _decode_with_pillow(data: bytes) -> Pixels:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _require_bounded(picture.height, picture.width)
+            _require_still(picture)
             picture.load()
             return np.asarray(_to_rgb(_upright(picture)))
     except UnreadableImage:
@@ -166,6 +165,13 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 def _require_bounded(height: int, width: int) -> None:
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
         raise UnreadableImage(_too_large())
+
+
+def _require_still(picture: Image.Image) -> None:
+    # In a JPEG file (cameras' MPO) what follows the image is a preview, a depth map or its stereo twin.
+    frames = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
+    if frames > 1:
+        raise UnreadableImage(f"an animation of {frames:,} frames, a single image is needed")
 
 
 def _too_large() -> str:

@@ -6,6 +6,7 @@ threads that it may use, so it runs its attacks one after the other here.
 """
 
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scotoma.data.photos import cores
-from scotoma.errors import ScotomaError
+from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.experiments.cells import AttackCell, Cell, Places, arguments, write_settings
 from scotoma.runs.progress import Progress, Silent
 
@@ -33,9 +34,10 @@ _TOLD = (1, 2, 130)
 class CellsFailed(ScotomaError):
     """Some cells failed; `failures` says why, by label."""
 
-    def __init__(self, failures: Mapping[str, str], cells: int) -> None:
+    def __init__(self, failures: Mapping[str, str], cells: int, late: str = "") -> None:
         head = f"{len(failures)} of {cells} cells failed; the same command tries them again:"
-        super().__init__("\n".join([head, *(f"  {label}: {why}" for label, why in failures.items())]))
+        lines = [head, *(f"  {label}: {why}" for label, why in failures.items()), *([late] if late else [])]
+        super().__init__("\n".join(lines))
         self.failures = dict(failures)
 
 
@@ -51,6 +53,10 @@ class Running:
         """Whether an ended process did not come to an end of its own: killed, or gone without a word."""
         code = self.process.returncode
         return code != 0 and (code not in _TOLD or not self.last_line())
+
+    def was_late(self) -> bool:
+        """Whether it ended because its time limit was over."""
+        return self.process.returncode == 1 and self.last_line().startswith(TIME_IS_UP)
 
     def last_line(self) -> str:
         """What it said last; empty if nothing."""
@@ -69,6 +75,9 @@ class Running:
 class Queue:
     """Cells that wait and that run, how many have ended, and of those that failed why, by label.
 
+    Once `deadline`, a reading of the monotonic clock, is over no cell is started; those that run were given
+    what was left as a time limit of their own, and wait again after it.
+
     A process that died is no verdict on its cell (the machine was short of memory, somebody killed it): the
     cell is started a second time, and has failed if that dies as well.
     """
@@ -79,15 +88,17 @@ class Queue:
     ended: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     retried: set[str] = field(default_factory=set)
+    deadline: float = math.inf
 
     def start_ready(self, at_once: int) -> None:
         """Start cells in their order, an attack once its encoder is there."""
         for cell in list(self.waiting):
-            if len(self.running) >= at_once:
+            left = self.deadline - time.monotonic()
+            if len(self.running) >= at_once or left <= 0:
                 return
             if self._is_ready(cell):
                 self.waiting.remove(cell)
-                self.running.append(_start(cell, self.places))
+                self.running.append(_start(cell, self.places, left))
             elif not self._may_get_ready(cell):
                 self.waiting.remove(cell)
                 self.ended += 1
@@ -97,6 +108,9 @@ class Queue:
         """Take the processes that have ended from those that run."""
         for one in [each for each in self.running if each.process.poll() is not None]:
             self.running.remove(one)
+            if one.was_late():
+                self.waiting.append(one.cell)
+                continue
             if one.has_died() and one.cell.label not in self.retried:
                 self.retried.add(one.cell.label)
                 self.waiting.insert(0, one.cell)
@@ -104,6 +118,10 @@ class Queue:
             self.ended += 1
             if one.process.returncode != 0:
                 self.failures[one.cell.label] = one.why()
+
+    def is_over(self) -> bool:
+        """Whether nothing runs, and nothing is left to start, or no time for it."""
+        return not self.running and (not self.waiting or time.monotonic() >= self.deadline)
 
     def interrupt(self) -> None:
         """Ask every process to stop as Ctrl-C does, so that it keeps its checkpoint, and wait for it."""
@@ -122,7 +140,11 @@ class Queue:
 
 
 def run_cells(
-    cells: Sequence[Cell], places: Places, progress: Progress | None = None, at_once: int | None = None
+    cells: Sequence[Cell],
+    places: Places,
+    progress: Progress | None = None,
+    at_once: int | None = None,
+    deadline: float = math.inf,
 ) -> None:
     """Run every cell that is not done, each by its command; a failure does not stop the others, and a process
     that dies is started once more.
@@ -132,15 +154,18 @@ def run_cells(
         places: where images lie and run folders go; the folder is held by the caller, settings are written.
         progress: is shown cells.
         at_once: processes side by side; default: one a core.
+        deadline: a reading of the monotonic clock, in seconds, at which cells stop and none is started any
+            more.
 
     Raises:
         CellsFailed: tells each cell that failed with the last line of its log.
+        TimeLimitReached: cells are left, and none has failed.
         KeyboardInterrupt: after every process has stopped and kept what it had.
     """
     progress = progress or Silent()
     (places.out / LOGS).mkdir(exist_ok=True)
     todo = [cell for cell in cells if cell.state(places.out) != "done"]
-    queue = Queue(places, todo.copy())
+    queue = Queue(places, todo.copy(), deadline=deadline)
     progress.start("cells", len(cells))
     progress.advance(len(cells) - len(todo))
     try:
@@ -148,19 +173,27 @@ def run_cells(
             _run(queue, at_once or cores(), progress)
     finally:
         progress.stop()
+    late = f"{TIME_IS_UP}: {queue.ended} of {len(todo)} cells have ended." if queue.waiting else ""
     if queue.failures:
-        raise CellsFailed(queue.failures, len(todo))
+        raise CellsFailed(queue.failures, len(todo), late)
+    if late:
+        raise TimeLimitReached(late)
 
 
-def try_cells(cells: Sequence[Cell], places: Places, progress: Progress | None = None) -> CellsFailed | None:
+def try_cells(
+    cells: Sequence[Cell], places: Places, progress: Progress | None = None, deadline: float = math.inf
+) -> CellsFailed | None:
     """Write the settings of cells and run them.
 
     Returns:
         The failures, to be told after what the others found; None where there were none.
+
+    Raises:
+        TimeLimitReached: the deadline, a reading of the monotonic clock, came first.
     """
     write_settings(cells, places.out)
     try:
-        run_cells(cells, places, progress)
+        run_cells(cells, places, progress, deadline=deadline)
     except CellsFailed as failures:
         return failures
     return None
@@ -169,7 +202,7 @@ def try_cells(cells: Sequence[Cell], places: Places, progress: Progress | None =
 def _run(queue: Queue, at_once: int, progress: Progress) -> None:
     shown = ""
     try:
-        while queue.waiting or queue.running:
+        while not queue.is_over():
             before = queue.ended
             queue.collect_ended()
             queue.start_ready(at_once)
@@ -185,11 +218,13 @@ def _run(queue: Queue, at_once: int, progress: Progress) -> None:
         raise KeyboardInterrupt("The same command goes on: what has ended is kept.") from None
 
 
-def _start(cell: Cell, places: Places) -> Running:
+def _start(cell: Cell, places: Places, left: float) -> Running:
+    """Start a cell; `left` are the seconds that it may take."""
+    limit = [] if math.isinf(left) else ["--time-limit", f"{left:.3f}s"]
     log = places.out / LOGS / f"{cell.label.replace('/', '-')}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "scotoma", *arguments(cell.command(places))],
+            [sys.executable, "-m", "scotoma", *arguments(cell.command(places)), *limit],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

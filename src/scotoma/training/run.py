@@ -19,7 +19,7 @@ from scotoma.data.splits import Split, divide, parts_digest
 from scotoma.data.table import ImageTable, Sides
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import UNNAMED, Card, save_encoder
-from scotoma.errors import TrainingStopped
+from scotoma.errors import TIME_IS_UP, TimeLimitReached, TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
@@ -66,7 +66,8 @@ def train(
     Raises:
         InputError: names that are not there, too few images, a folder that was begun with another plan or
             holds a damaged encoder file or that of another run.
-        TrainingStopped: a loss that is not finite, a collapsed encoder, or the deadline.
+        TrainingStopped: a loss that is not finite, a collapsed encoder.
+        TimeLimitReached: the deadline came first; a checkpoint is saved.
     """
     path = folder / "encoder.safetensors"
     run = _Run(table, plan, folder, progress or Silent(), deadline)
@@ -160,9 +161,8 @@ class _Run:
             self.record.seconds = time.monotonic() - self.since
             save_checkpoint(self.folder, game, self.record, self.fingerprint)
         if late:
-            raise TrainingStopped(
-                f"The time limit is reached at iteration {game.iteration:,} of {settings.iterations:,}. "
-                "The same command goes on from there."
+            raise TimeLimitReached(
+                f"{TIME_IS_UP} at iteration {game.iteration:,} of {settings.iterations:,}."
             )
 
     def _require_finite(self) -> None:

@@ -51,6 +51,7 @@ def verify(
     command: str = "",
     workers: int | None = None,
     progress: Progress | None = None,
+    deadline: float | None = None,
 ) -> Results:
     """Attack a frozen encoder and its baselines and write `folder/results.json` and `folder/gallery.npz`.
 
@@ -66,10 +67,13 @@ def verify(
         command: what the user typed, for the record.
         workers: attacks side by side, one thread each; default: one a core.
         progress: is shown encodings and attacks.
+        deadline: a reading of the monotonic clock, in seconds, at which to stop: finished attacks are kept,
+            running ones end at their next look at the validation images.
 
     Raises:
         InputError: an unknown task, an anonymous encoder without names, too few images, images of training
             that are divided in another way.
+        TimeLimitReached: the deadline came first.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     plan = make_plan(encoder, request, attack)
@@ -77,7 +81,7 @@ def verify(
     suite = Suite(table, subjects, plan, folder, progress)
     _require_same_parts(encoder, suite)
     workers = workers or cores()
-    cells = suite.run(workers)
+    cells = suite.run(workers, deadline)
     _write_pictures(suite, folder)
     about = _about(encoder, suite, command, workers) | {
         "started": started.isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Lock
@@ -15,7 +15,7 @@ from scotoma.data.splits import Split, divide
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.encoder_file import FrozenEncoder
-from scotoma.errors import ScotomaError
+from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.networks.precision import multiplies_in_bf16
@@ -85,8 +85,13 @@ class Suite:
         self._progress_lock = Lock()
         self._stop = Event()
 
-    def run(self, workers: int) -> tuple[Cell, ...]:
-        """All cells, in the order of the table; `workers` attacks run side by side, one thread each."""
+    def run(self, workers: int, deadline: float | None = None) -> tuple[Cell, ...]:
+        """All cells, in the order of the table; `workers` attacks run side by side, one thread each.
+
+        Raises:
+            TimeLimitReached: the deadline (a reading of the monotonic clock) came first; cells that ended by
+                then are kept.
+        """
         self.cell_folder.folder.mkdir(exist_ok=True)
         clear_abandoned(self.cell_folder.folder)
         pairs = [(subject, task) for subject in self.subjects for task in self.tasks]
@@ -94,7 +99,7 @@ class Suite:
         wanted = [pair for pair in pairs if cells[pair] is None]
         attacked = {subject for subject, _ in wanted}
         codes = {subject: self.encode(subject) for subject in self.subjects if subject in attacked}
-        done = dict(zip(wanted, self._attack_all(wanted, codes, workers), strict=True))
+        done = dict(zip(wanted, self._attack_all(wanted, codes, workers, deadline), strict=True))
         return tuple(cells[pair] or done[pair] for pair in pairs)
 
     def encode(self, subject: Subject) -> Codes:
@@ -120,7 +125,11 @@ class Suite:
             self.progress.stop()
 
     def _attack_all(
-        self, pairs: Sequence[tuple[Subject, Task]], codes: dict[Subject, Codes], workers: int
+        self,
+        pairs: Sequence[tuple[Subject, Task]],
+        codes: dict[Subject, Codes],
+        workers: int,
+        deadline: float | None,
     ) -> list[Cell]:
         """Attacks of all subjects wait in one queue, so that no core is idle while a long one ends."""
         if not pairs:
@@ -132,9 +141,16 @@ class Suite:
                 pool.submit(self._attack_cell, subject, codes[subject], task) for subject, task in pairs
             ]
             try:
+                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                ended, late = wait(futures, left, FIRST_EXCEPTION)
+                if late and left is not None and not any(each.exception() for each in ended):
+                    raise TimeLimitReached(
+                        f"{TIME_IS_UP}: {len(ended)} of {len(futures)} attacks have ended."
+                    )
                 return [future.result() for future in futures]
             except BaseException:
-                # Ctrl-C: running attacks end at their next evaluation, those that wait never start.
+                # Ctrl-C, the time limit: running attacks end at their next evaluation, those that wait never
+                # start.
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
