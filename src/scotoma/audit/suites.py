@@ -19,6 +19,7 @@ from scotoma.audit.representations import by_channel
 
 SuiteName = Literal["standard", "exhaustive"]
 SEEDS = 3
+QUICK_TO_LEARN = replace(SETTINGS, patience=6)
 LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 
 
@@ -46,7 +47,7 @@ PAPER = Attacker("paper CNN", network(paper, 2e-3, by_channel, votes=True), by_c
 STANDARD = (
     Attacker(
         "residual CNN",
-        network(residual(32), 1e-3, augment=shifted),
+        network(residual(32), 1e-3, augment=shifted, settings=QUICK_TO_LEARN),
         by_chance=True,
         applies=is_map,
         more_than="paper CNN",
