@@ -3,8 +3,10 @@
 import json
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ time.sleep(float(sys.argv[1]))
 def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(FOLDER))
     yield load_script("faults")
-    for name in ("fault_jobs", "fault_disks"):
+    for name in ("fault_campaign", "fault_jobs", "fault_disks", "fault_processes"):
         sys.modules.pop(name, None)
 
 
@@ -59,8 +61,9 @@ def test_times_are_no_difference_and_everything_else_is(faults: Any, tmp_path: P
     save_file(load_file(encoder), encoder, {"scotoma": card})
     (run / LOCK).write_text("4\n")
     one, two = (content(faults, tmp_path / name) for name in ("one", "two"))
+    differences = sys.modules["fault_jobs"].differences
     assert sorted(one) == ["run/encoder.safetensors", "run/results.json"]
-    assert faults.differences(one, two) == []
+    assert differences(one, two) == []
 
     (run / "cells/.a.json.tmp").write_text("left behind")
     (run / "results.json").write_text('{"run": {"seconds": 9}, "test": [0.25]}')
@@ -68,7 +71,7 @@ def test_times_are_no_difference_and_everything_else_is(faults: Any, tmp_path: P
     weight[3] = np.nextafter(weight[3], 4, dtype=np.float32)
     save_file({"weight": weight}, encoder, {"scotoma": card})
     two = content(faults, tmp_path / "two")
-    assert faults.differences(one, two) == ["run/cells/.a.json.tmp", *sorted(one)]
+    assert differences(one, two) == ["run/cells/.a.json.tmp", *sorted(one)]
     save_file({"weight": weight}, encoder, {"scotoma": card.replace("0", "1")})
     assert content(faults, tmp_path / "two")["run/encoder.safetensors"] != two["run/encoder.safetensors"]
 
@@ -115,7 +118,49 @@ def test_moments_are_spread_over_the_time_and_the_jobs(faults: Any, campaign: An
     drawn = faults.shares(campaign, 9)
     for name, count in (("line", 5), ("other", 4)):
         shares = [share for each, share in drawn if each.name == name]
-        assert [int(share * count) for share in shares] == list(range(count))
+        assert sorted(int(share * count) for share in shares) == list(range(count))
+
+
+def test_a_slow_job_has_its_turn_less_often(faults: Any, campaign: Any) -> None:
+    (job,) = campaign.jobs
+    campaign.jobs = (job, replace(job, name="slow", every=3))
+    names = [each.name for each, _ in faults.shares(campaign, 8)]
+    assert names == ["line", "line", "line", "slow", "line", "line", "line", "slow"]
+    assert [job.share_of(count) for count in (1, 7)] == [1, 7]
+    assert [campaign.jobs[1].share_of(count) for count in (1, 7)] == [1, 2]
+
+
+def test_no_trial_begins_when_the_time_is_over(faults: Any, campaign: Any) -> None:
+    campaign.until = time.monotonic()
+    for run in (faults.kill, faults.interrupt_twice, faults.two_at_once):
+        run(campaign, 3)
+    disk = sys.modules["fault_disks"].Disk("", False, True, "", "")
+    faults.fill(campaign, disk, 3)
+    faults.forbid(campaign, disk)
+    assert campaign.trials == []
+
+
+def test_a_sweep_s_encoder_may_have_another_digest_and_nothing_else(faults: Any, tmp_path: Path) -> None:
+    jobs = sys.modules["fault_jobs"]
+
+    def content(name: str, told: str = "", test: float = 0.5) -> dict[str, str]:
+        run = write_run(tmp_path / name)
+        for folder in ("encoders", "logs"):
+            (run / folder).mkdir()
+        encoder = (run / "encoder.safetensors").rename(run / "encoders/encoder.safetensors")
+        card = json.dumps({"training": {"seconds": name, "seed": 0}})
+        save_file(load_file(encoder), encoder, {"scotoma": card})
+        digest = told or blake2b(encoder.read_bytes(), digest_size=16).hexdigest()
+        (run / "results.json").write_text(json.dumps({"encoder": digest, "test": test}))
+        (run / "logs/a.log").write_text(name)
+        found: dict[str, str] = jobs._sweep(run.parent)
+        return found
+
+    one = content("one")
+    assert sorted(one) == ["run/encoders/encoder.safetensors", "run/results.json"]
+    assert jobs.differences(one, content("two")) == []
+    assert jobs.differences(one, content("three", told="a" * 32)) == ["run/results.json"]
+    assert jobs.differences(one, content("four", test=0.25)) == ["run/results.json"]
 
 
 def test_a_killed_run_is_given_again_and_compared(faults: Any, campaign: Any) -> None:
