@@ -158,6 +158,6 @@ def _is_turned(codes: Floats) -> npt.NDArray[np.bool_]:
 
 
 # In every channel at a place of its own and with a sign of its own, across the border too, so that no value
-# and no product of two tells anything; there are too many such codes to meet one twice. What looks for the
-# motif everywhere alike, a convolution, can find it.
+# and no product of two tells anything. What looks for the motif everywhere alike, a convolution, finds it;
+# nearest neighbours, by codes that happen to have it at the same places, a part.
 MOTIF_ANYWHERE = Plant("motif anywhere", _motif, _is_turned)

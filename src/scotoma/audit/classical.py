@@ -11,7 +11,7 @@ from scotoma.audit.logistic import calibrated_cross_entropy, choose_logistic
 from scotoma.audit.representations import Represent, raw, standardised, whitened
 
 KERNEL_IMAGES = 6000  # a kernel machine takes time and memory with the square of their number
-PENALTIES = (0.1, 1.0)
+PENALTIES = (0.1, 3.0)
 NEIGHBOURS = (1, 5, 25, 101)
 TREES = 300
 BINS = 63  # of a feature: a quarter of the usual number, and of the time
