@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scotoma.audit import queue, run, suites
+from scotoma.audit import protocol, queue, run, suites
 from scotoma.audit.examples import Examples, Learned, Occasion
 from scotoma.audit.protocol import attack_once
 from scotoma.audit.run import AuditRequest, audit
@@ -122,6 +122,15 @@ def made(folder: Path, number: int) -> bool:
 
 def broken(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
     raise ScotomaError("it cannot go on")
+
+
+def test_of_many_training_images_some_are_looked_at_again_also_by_votes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MOST_TRAINING", 50)
+    verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    assert {each.state for each in found(verdict, "ant").attempts} <= {"done", "inconclusive"}
+    assert all(each.training > 0.8 for each in found(verdict, "ant").attempts)
 
 
 def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(

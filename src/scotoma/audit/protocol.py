@@ -104,7 +104,8 @@ def _some(training: Examples, seed: int) -> Examples:
     if len(training) <= MOST_TRAINING:
         return training
     rows = np.random.default_rng(seed).permutation(len(training))[:MOST_TRAINING]
-    codes = Encoded(training.codes.centre[rows], training.codes.views[:, :0])
+    centre = training.codes.centre[rows]
+    codes = Encoded(centre, np.empty((0, *centre.shape), np.float32))
     return Examples(codes, training.labels[rows], training.classes[rows], training.weights[rows])
 
 
