@@ -169,10 +169,13 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 def _sweep(folder: Path) -> dict[str, str]:
     """The run, but for what its processes have said.
 
-    The digest of an encoder file is not compared: it is taken of the time, too, that its training has taken.
+    The digest of an encoder file is not compared, nor is that of a cell over it: they are taken of the time,
+    too, that its training has taken.
     """
     encoders = (folder / "run/encoders").rglob("encoder.safetensors")
     digests = [blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in encoders]
+    cells = (folder / "run/attacks").rglob("cells/*.json")
+    digests += [json.loads(path.read_bytes())["fingerprint"] for path in cells]
     files = {path: name for path, name in _files(folder) if not name.startswith("run/logs/")}
     return {name: _digest(path, digests) for path, name in files.items()}
 

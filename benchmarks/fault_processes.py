@@ -156,6 +156,8 @@ def _parent(pid: int) -> int | None:
     """Of a process that runs, and does not only wait for somebody to ask how it ended."""
     try:
         state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return None
-    return None if state == "Z" else int(parent)
+    # Its first thread may have ended while others still hold files open.
+    return None if state == "Z" and threads < 2 else int(parent)

@@ -153,14 +153,18 @@ def test_a_sweep_s_encoder_may_have_another_digest_and_nothing_else(faults: Any,
         digest = told or blake2b(encoder.read_bytes(), digest_size=16).hexdigest()
         (run / "results.json").write_text(json.dumps({"encoder": digest, "test": test}))
         (run / "logs/a.log").write_text(name)
+        cell = run / "attacks/cells/a.json"
+        cell.parent.mkdir(parents=True)
+        cell.write_text(json.dumps({"fingerprint": digest[::-1], "test": test}))
         found: dict[str, str] = jobs._sweep(run.parent)
         return found
 
     one = content("one")
-    assert sorted(one) == ["run/encoders/encoder.safetensors", "run/results.json"]
+    cell = "run/attacks/cells/a.json"
+    assert sorted(one) == [cell, "run/encoders/encoder.safetensors", "run/results.json"]
     assert jobs.differences(one, content("two")) == []
-    assert jobs.differences(one, content("three", told="a" * 32)) == ["run/results.json"]
-    assert jobs.differences(one, content("four", test=0.25)) == ["run/results.json"]
+    assert jobs.differences(one, content("three", told="ab" * 16)) == ["run/results.json"]
+    assert jobs.differences(one, content("four", test=0.25)) == [cell, "run/results.json"]
 
 
 def test_a_killed_run_is_given_again_and_compared(faults: Any, campaign: Any) -> None:

@@ -1,9 +1,11 @@
 """What would an artefact cost here? Encoders are timed as `scotoma train` times them, before anything is run.
 
 Encoders of equal shape differ by what they do, not by how long an image takes: one of each kind (keeping
-something or not) is timed, on one thread, and the others follow from their numbers of images.
+something or not) is timed, on one thread, and the others follow from their numbers of images. Processor time
+is counted: other programs on the machine make no core slower.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -77,11 +79,15 @@ def report(costs: Sequence[Cost]) -> list[str]:
 
 
 def _estimate(table: ImageTable, plan: TrainingPlan) -> float:
+    """Seconds on a core that does nothing else: those of the clock, times the share of it that was ours."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
+        clock, processor = time.perf_counter(), time.process_time()
         # A probe's or a checkpoint's share is small; saving time here matters more than a percent there.
-        return estimate_seconds(table, replace(plan, training=replace(plan.training, probe_every=0)))
+        seconds = estimate_seconds(table, replace(plan, training=replace(plan.training, probe_every=0)))
+        share = (time.process_time() - processor) / (time.perf_counter() - clock)
+        return seconds * min(share, 1.0)
     finally:
         torch.set_num_threads(threads)
 
