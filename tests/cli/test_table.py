@@ -471,7 +471,9 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
 def test_a_sweep_hands_labels_on(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run_here(cells: Sequence[experiments.Cell], places: experiments.Places, *_: object) -> None:
+    def run_here(
+        cells: Sequence[experiments.Cell], places: experiments.Places, *_: object, **__: object
+    ) -> None:
         """The same commands, without the seconds that a process takes to start."""
         for cell in cells:
             assert main(experiments.arguments(cell.command(places))) == 0

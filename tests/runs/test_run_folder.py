@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -181,6 +182,19 @@ def test_a_folder_is_held_by_one_process_and_the_other_is_named(
     holder.kill()
     holder.wait()
     hold()
+
+
+def test_a_folder_on_a_full_disk_cannot_be_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "pwrite", full)
+        with pytest.raises(InputError) as caught, held(tmp_path):
+            pass
+    assert str(caught.value) == f"The folder {tmp_path} cannot be written to: No space left on device."
+    with held(tmp_path):  # it was let go of
+        pass
 
 
 def test_a_run_in_use_is_not_overwritten(tmp_path: Path, holder: subprocess.Popen[str]) -> None:

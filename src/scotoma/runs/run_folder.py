@@ -186,7 +186,7 @@ def held(folder: Path) -> Iterator[None]:
     The lock is the kernel's: it ends with the process, however that ends. (On Windows this does nothing.)
 
     Raises:
-        InputError: another process holds it; the message names the process.
+        InputError: another process holds it, which the message names; it cannot be written to.
     """
     if sys.platform == "win32":
         yield
@@ -205,7 +205,10 @@ def held(folder: Path) -> Iterator[None]:
                 f"{folder} is in use by process {owner}: wait until it ends, or choose another --out."
             ) from None
         # Cut after it is written: at no moment does the file of a folder that is held name nobody.
-        os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))
+        try:
+            os.ftruncate(handle, os.pwrite(handle, f"{os.getpid()}\n".encode(), 0))
+        except OSError as error:
+            raise InputError(f"The folder {folder} cannot be written to: {error.strerror}.") from None
         clear_abandoned(Path(folder))
         yield
     finally:
