@@ -2,15 +2,19 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scotoma.audit import suites
 from scotoma.cli import main
+from scotoma.data.images import open_images
 from scotoma.runs.verdict import Verdict
 from tests.audit.subjects import QUICK
+from tests.tiny import write_photos
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +82,51 @@ def test_codes_and_a_table_of_labels_are_enough(tmp_path: Path) -> None:
     assert {each.task: each.outcome == "leaks" for each in verdict.tasks} == {"Male": True, "Smiling": False}
     notes = {each.name: each.note for each in verdict.tasks[0].references}
     assert notes["original images"] == "not available: there are codes only, no images"
+
+
+class Quarters(torch.nn.Module):
+    """A few lines of somebody else's: the means of quarters of an image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (batch, 3, 8, 8) from 0 to 1, codes (batch, 3, 2, 2)."""
+        return torch.nn.functional.avg_pool2d(images, 4)
+
+
+def test_onnx_a_function_and_computed_codes_get_the_same_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = write_photos(tmp_path / "many places", each=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own
+        batch = {"images": {0: torch.export.Dim("batch")}}
+        torch.onnx.export(
+            Quarters(),
+            (torch.zeros(2, 3, 8, 8),),
+            "theirs.onnx",
+            dynamo=True,
+            dynamic_shapes=batch,
+            verbose=False,
+        )
+    text = "import torch\n\n\ndef encode(images):\n"
+    text += "    return torch.nn.functional.avg_pool2d(torch.from_numpy(images).float() / 255, 4)\n"
+    Path("their_encoder.py").write_text(text)
+    images = open_images(str(places), 9, 3)
+    pixels = torch.from_numpy(images.pixels[:, :8, :8].transpose(0, 3, 1, 2).copy()).float() / 255
+    np.save("codes.npy", Quarters()(pixels).numpy())
+    rows = [images.categories[label] for label in images.labels]
+    Path("places.csv").write_text("\n".join(["place", *rows]) + "\n")
+
+    assert verify("theirs.onnx", places, tmp_path / "a", "--scaling", "unit", *NAMES) == 0
+    assert verify("their_encoder:encode", places, tmp_path / "b", *SHAPE, *NAMES) == 0
+    names = ("--hide", "place=airport_terminal", "--keep", "place=office", "--baselines", "none")
+    assert verify("codes.npy", Path("places.csv"), tmp_path / "c", *names) == 0
+    sys.modules.pop("their_encoder", None)
+    onnx, function, codes = (Verdict.read(tmp_path / name / "verdict.json") for name in "abc")
+    for one, other, third in zip(onnx.tasks, function.tasks, codes.tasks, strict=True):
+        assert one.winner == other.winner
+        assert [one.outcome, other.outcome, third.outcome] == ["leaks"] * 3
+        assert third.winner is not None and third.winner.accuracy > 0.95
 
 
 def test_the_same_command_again_makes_nothing_anew_and_one_with_more_tasks_adds_them(
