@@ -159,7 +159,6 @@ def verify(
         show_verdict(run_audit(options, config, limit))
         print(f"Write the report: {command_line('report', [options.out], {})}")
         return
-    results = run_verification(options, where, config)
     results = run_verification(options, where, config, limit)
     show_results(results)
     require_sound(results)
