@@ -118,9 +118,10 @@ def test_figures_of_the_winner_are_those_of_what_it_says() -> None:
 def test_of_too_few_test_images_nothing_follows() -> None:
     few = case(said(200, 0.5))
     codes = Encoded(np.zeros((40, 1), np.float32), np.zeros((0, 40, 1), np.float32))
-    rows = np.r_[180:200, 580:600]
+    rows = np.r_[190:210, 590:610]  # half of each class right
     test = Examples(codes, CLASSES[rows], CLASSES[rows], image_weights(TASK, CLASSES[rows]))
     found = [replace(few.found[0][0], test=few.found[0][0].test[rows])]  # type: ignore[index]
     small = replace(few, test=test, found=[found], known_right=CLASSES[rows] == 0)
     (verdict,), flags = judge([small], (), (), 0)
-    assert verdict.outcome == "leaks" or "too-few-test-images" in {each.code for each in flags}
+    assert verdict.outcome == "inconclusive"
+    assert "too-few-test-images" in {each.code for each in flags}

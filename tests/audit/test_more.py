@@ -13,8 +13,8 @@ from scotoma.audit.more import MORE, Subject, estimate, find_more
 from scotoma.audit.networks import perceptron
 from scotoma.audit.neural import SETTINGS as ATTACK
 from scotoma.audit.protocol import attack_once
+from scotoma.audit.queue import Crew
 from scotoma.runs.more import PIECES, More
-from scotoma.runs.progress import Silent
 from tests.audit.attribute_subjects import LINEAR, QUICK, attribute_table, averages, material_of, task_of
 
 IMAGES = 600
@@ -46,7 +46,7 @@ def subject(**changes: Any) -> Subject:
 def test_every_piece_is_made_announced_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_seconds", lambda network, shape: 0.001)
     announced: list[str] = []
-    found = find_more(PIECES, subject(), tmp_path, 1, Silent(), announced.append)
+    found = find_more(PIECES, subject(), tmp_path, Crew(1), announced.append)
     assert More.read(tmp_path / MORE) == found
     assert found.others is not None and found.reconstruction is not None and found.sweeps is not None
     assert [each.task for each in found.others.tasks] == ["unnamed"]
@@ -74,23 +74,23 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(module, "_make", noted)
     announced: list[str] = []
-    first = find_more(["others"], subject(), tmp_path, 1, Silent())
-    both = find_more(["others", "sweeps"], subject(), tmp_path, 1, Silent(), announced.append)
+    first = find_more(["others"], subject(), tmp_path, Crew(1))
+    both = find_more(["others", "sweeps"], subject(), tmp_path, Crew(1), announced.append)
     assert made == ["others", "sweeps"]
     assert both.others == first.others
     assert announced[0].startswith("Now what was asked for beside the verdict, in about: sweeps")
-    assert find_more(["sweeps"], subject(), tmp_path, 1, Silent(), announced.append) == both
+    assert find_more(["sweeps"], subject(), tmp_path, Crew(1), announced.append) == both
     assert len(announced) == 1
-    find_more(["others"], subject(base=["other codes"]), tmp_path, 1, Silent())
+    find_more(["others"], subject(base=["other codes"]), tmp_path, Crew(1))
     assert made == ["others", "sweeps", "others"]
 
 
 def test_a_piece_goes_on_from_its_attempts(tmp_path: Path) -> None:
-    first = find_more(["sweeps"], subject(), tmp_path, 1, Silent())
+    first = find_more(["sweeps"], subject(), tmp_path, Crew(1))
     cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "more-cells").iterdir()}
     assert len(cells) == 9
     (tmp_path / MORE).unlink()
-    assert find_more(["sweeps"], subject(), tmp_path, 1, Silent()).sweeps == first.sweeps
+    assert find_more(["sweeps"], subject(), tmp_path, Crew(1)).sweeps == first.sweeps
     assert {path: path.stat().st_mtime_ns for path in cells} == cells
 
 
@@ -137,7 +137,7 @@ def test_times_are_said_in_words(seconds: float, said: str) -> None:
 def test_codes_without_images_are_attacked_all_the_same(tmp_path: Path) -> None:
     flat = subject(target=None)
     codes = flat.material.codes
-    found = find_more(["reconstruction"], flat, tmp_path, 1, Silent())
+    found = find_more(["reconstruction"], flat, tmp_path, Crew(1))
     assert found.reconstruction is not None
     assert found.reconstruction.note == "not available: there are codes only, no images"
     assert set(codes) == {"all", "stopping", "choosing", "test"}

@@ -7,8 +7,8 @@ from scotoma.audit.cells import Attempts
 from scotoma.audit.examples import Floats, Labels, Logits
 from scotoma.audit.others import TOO_FEW, attack_others, lacking, other_tasks, within_classes
 from scotoma.audit.protocol import Said
+from scotoma.audit.queue import Crew
 from scotoma.data.table import MISSING, ImageTable
-from scotoma.runs.progress import Silent
 from scotoma.runs.verdict import Attempt
 from scotoma.verification.statistics import balanced_accuracy_interval
 from tests.audit.attribute_subjects import LINEAR, NETWORK, attribute_table, material_of, task_of
@@ -55,7 +55,7 @@ def test_a_task_that_codes_show_is_found_and_one_that_they_do_not_is_not(tmp_pat
     material = material_of(codes, table)
     tasks = [task_of(name, table) for name in ("shown", "unseen", "rare")]
     attempts = Attempts(tmp_path, ["about"])
-    shown, unseen, rare = attack_others(tasks, [LINEAR, NETWORK], material, attempts, 0, 1, Silent())
+    shown, unseen, rare = attack_others(tasks, [LINEAR, NETWORK], material, attempts, 0, Crew(1))
     assert shown.accuracy is not None and shown.accuracy.low > 0.95
     assert shown.attacker in ("linear", "network")
     assert sum(shown.counts) == len(material.rows["test"]) > sum(unseen.counts)
@@ -69,7 +69,7 @@ def test_a_task_that_codes_show_is_found_and_one_that_they_do_not_is_not(tmp_pat
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 4
     before = [path.stat().st_mtime_ns for path in kept]
-    again = attack_others(tasks, [LINEAR, NETWORK], material, attempts, 0, 1, Silent())
+    again = attack_others(tasks, [LINEAR, NETWORK], material, attempts, 0, Crew(1))
     assert again == (shown, unseen, rare)
     assert [path.stat().st_mtime_ns for path in kept] == before
 

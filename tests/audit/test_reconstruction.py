@@ -13,6 +13,7 @@ from scotoma.audit.decoder import SETTINGS
 from scotoma.audit.examples import Floats
 from scotoma.audit.material import HELD_OUT, Material
 from scotoma.audit.neural import mlp, network
+from scotoma.audit.queue import Crew
 from scotoma.audit.reconstruction import (
     NO_IMAGES,
     PICTURE,
@@ -26,7 +27,6 @@ from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
 from scotoma.data.table import ImageTable
 from scotoma.runs.more import Reconstruction
-from scotoma.runs.progress import Silent
 from tests.audit.attribute_subjects import QUICK, attribute_table, averages, material_of, task_of
 
 IMAGES = 500
@@ -45,8 +45,7 @@ def around(folder: Path, iterations: int = 120) -> Surroundings:
         Attacker("MLP on reconstructions", network(mlp(8), 2e-3, settings=QUICK), by_chance=True),
         Attempts(folder / "cells", []),
         folder,
-        1,
-        Silent(),
+        Crew(1),
         replace(SETTINGS, batch=32, evaluate_every=40, max_iterations=iterations),
     )
 

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scotoma.audit import protocol, queue, run, suites
+from scotoma.audit import protocol, queue, suites
 from scotoma.audit.examples import Examples, Learned, Occasion
 from scotoma.audit.protocol import attack_once
 from scotoma.audit.run import AuditRequest, audit
 from scotoma.audit.suites import Attacker
+from scotoma.data.splits import PARTS
+from scotoma.data.table import by_category
 from scotoma.errors import InputError, ScotomaError, TimeLimitReached
+from scotoma.runs.more import Piece
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.runs.verdict import Verdict
+from scotoma.verification.statistics import Interval
 from tests.audit.subjects import QUICK, Images, means, nothing, target
 from tests.examples import image_table
 
@@ -210,11 +214,59 @@ def test_a_deadline_stops_between_attempts_and_what_ended_is_kept(tmp_path: Path
     assert audit(target(), TABLE, REQUEST, tmp_path, workers=1).overall == "leaks"
 
 
-def test_verdict_json_holds_no_name_of_a_file_and_what_it_depends_on(tmp_path: Path) -> None:
+def test_the_same_images_in_another_order_are_attacked_anew(tmp_path: Path) -> None:
+    # What attackers say is kept by place: read for images in another order it would be of other images.
+    first = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    order = np.random.default_rng(0).permutation(len(TABLE))
+    shuffled = replace(
+        TABLE,
+        pixels=TABLE.pixels[order],
+        keys=TABLE.keys[order],
+        attributes=by_category(TABLE.categories, TABLE.labels[order]),
+    )
+    again = audit(target(), shuffled, REQUEST, tmp_path, workers=1)
+    assert found(again, "ant").winner.accuracy == pytest.approx(found(first, "ant").winner.accuracy, abs=0.05)
+    assert found(again, "ant").winner.accuracy > 0.95
+
+
+def test_where_too_few_images_are_left_to_learn_from_that_is_said(tmp_path: Path) -> None:
+    parts = np.full(len(TABLE), PARTS.index("test"))
+    for category in range(len(TABLE.categories)):
+        rows = np.flatnonzero(TABLE.labels == category)
+        parts[rows[:5]], parts[rows[5:25]] = PARTS.index("training"), PARTS.index("validation")
+    verdict = audit(target(), replace(TABLE, parts=parts), REQUEST, tmp_path, workers=1)
+    assert found(verdict, "ant").reasons == ("too few images to learn from",)
+
+
+def test_references_of_images_in_groups_have_intervals_over_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scotoma.audit.references.REFERENCE_ATTACKERS", (QUICK[1],))
+    monkeypatch.setattr("scotoma.verification.statistics.grouped_interval", lambda *_: Interval(0.5, 0, 1))
+    units = np.array([f"person {number // 3}" for number in range(len(TABLE))])
+    request = replace(REQUEST, references=("identity",))
+    verdict = audit(target(), replace(TABLE, units=units), request, tmp_path, workers=1)
+    (_, reference) = found(verdict, "ant").references
+    assert (reference.name, reference.low, reference.high) == ("original images", 0, 1)
+
+
+@pytest.mark.parametrize("more", [(), ("sweeps",)])
+def test_the_deadline_holds_for_references_and_for_what_is_found_on_request(
+    more: tuple[Piece, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scotoma.audit.references.REFERENCE_ATTACKERS", (QUICK[1],))
+    audit(target(), TABLE, REQUEST, tmp_path, workers=1)
+    request = REQUEST if more else replace(REQUEST, references=("identity",))
+    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path / "no references yet"))
+    # All attempts of the suite are there: only what comes after them is still to be made.
+    with pytest.raises(TimeLimitReached):
+        audit(target(), TABLE, request, tmp_path, more=more, workers=1, deadline=time.monotonic())
+
+
+def test_verdict_json_holds_what_it_depends_on(tmp_path: Path) -> None:
     audit(target(), TABLE, REQUEST, tmp_path, workers=1)
     content = json.loads((tmp_path / "verdict.json").read_text())
     assert content["target"]["digest"] == "d" * 32
     assert content["run"]["data"]["digest"] == TABLE.digest()
     assert set(content["run"]["versions"]) == {"scotoma", "torch", "scikit-learn", "python"}
     assert content["run"]["attackers"] == [each.name for each in QUICK]
-    assert run.VERDICT == "verdict.json"

@@ -9,11 +9,11 @@ from scotoma.audit.examples import Examples, Learn, Learned, Occasion
 from scotoma.audit.material import Material
 from scotoma.audit.neural import mlp, network
 from scotoma.audit.protocol import attack_once
+from scotoma.audit.queue import Crew
 from scotoma.audit.suites import Attacker
 from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sweep
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
-from scotoma.runs.progress import Silent
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import balanced_accuracy_interval
 from tests.audit.attribute_subjects import LINEAR, QUICK, attribute_table, material_of, task_of
@@ -71,7 +71,7 @@ def test_shares_are_of_each_category_and_larger_ones_hold_smaller_ones() -> None
 def test_more_labels_find_more_and_points_tell_what_was_used(tmp_path: Path) -> None:
     material, task = material_with(0.25)
     attempts = Attempts(tmp_path, ["about"])
-    (found,) = sweep([label_curve(LINEAR)], [task], material, attempts, 0, 1, Silent()).curves
+    (found,) = sweep([label_curve(LINEAR)], [task], material, attempts, 0, Crew(1)).curves
     assert (found.task, found.chance, found.attacker, found.over) == ("hidden", 0.5, "linear", "labels")
     assert [point.amount for point in found.points] == list(SHARES)
     values = [point.accuracy.value for point in found.points if point.accuracy]
@@ -86,10 +86,10 @@ def test_more_labels_find_more_and_points_tell_what_was_used(tmp_path: Path) -> 
 def test_test_labels_are_not_read(tmp_path: Path) -> None:
     material, task = material_with(0.25)
     curves = [label_curve(LINEAR), compute_curve("MLP", perceptron, QUICK)]
-    before = sweep(curves, [task], material, Attempts(tmp_path / "a", []), 0, 1, Silent())
+    before = sweep(curves, [task], material, Attempts(tmp_path / "a", []), 0, Crew(1))
     table = material.table
     table.attributes["hidden"].labels[material.rows["test"]] = 0
-    assert sweep(curves, [task], material, Attempts(tmp_path / "b", []), 0, 1, Silent()) == before
+    assert sweep(curves, [task], material, Attempts(tmp_path / "b", []), 0, Crew(1)) == before
 
 
 def test_a_budget_is_used_up(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_budget_is_used_up(tmp_path: Path) -> None:
         for each in curve.by_amount.values()
     ]
     assert used == [5, 20, 80, 320]
-    (found,) = sweep([curve], [task], material, Attempts(tmp_path, []), 0, 1, Silent()).curves
+    (found,) = sweep([curve], [task], material, Attempts(tmp_path, []), 0, Crew(1)).curves
     assert found.over == "compute"
     assert [point.amount for point in found.points] == list(BUDGETS)
     assert [point.iterations for point in found.points] == used
@@ -111,7 +111,7 @@ def test_a_budget_is_used_up(tmp_path: Path) -> None:
 def test_the_accuracy_is_that_on_the_choosing_half(tmp_path: Path) -> None:
     material, task = material_with(0.25)
     attempts = Attempts(tmp_path, [])
-    (found,) = sweep([label_curve(LINEAR)], [task], material, attempts, 0, 1, Silent()).curves
+    (found,) = sweep([label_curve(LINEAR)], [task], material, attempts, 0, Crew(1)).curves
     said = attempts.read("hidden", "linear, 100% of the labels", "all", 0)
     assert said is not None
     choosing = material.examples(task, "choosing")
@@ -128,5 +128,5 @@ def test_an_attacker_that_fails_leaves_a_point_with_a_reason(tmp_path: Path) -> 
 
     material, task = material_with(0.25)
     curves = [label_curve(Attacker("unlucky", learn))]
-    (found,) = sweep(curves, [task], material, Attempts(tmp_path, []), 0, 1, Silent()).curves
+    (found,) = sweep(curves, [task], material, Attempts(tmp_path, []), 0, Crew(1)).curves
     assert {(point.accuracy, point.note) for point in found.points} == {(None, "no such luck")}

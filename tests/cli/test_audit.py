@@ -38,9 +38,8 @@ def test_an_encoder_of_ours_is_attacked_with_what_its_file_says(
     verdict = Verdict.read(out / "verdict.json")
     assert (verdict.hide, verdict.keep, verdict.suite) == (("airport_terminal",), ("office",), "standard")
     assert verdict.target.kind == "trained"
-    assert {each.sees for each in verdict.tasks[0].attempts} == {"same", "fresh"} or {
-        each.sees for each in verdict.tasks[0].attempts
-    } == {"same"}
+    # Twelve images are in the reserve: too few of each category to learn from.
+    assert {each.sees for each in verdict.tasks[0].attempts} == {"same"}
     printed = capsys.readouterr().out
     assert "An empirical lower bound on leakage, no guarantee." in printed
     assert f"Write the report: scotoma report {out}" in printed

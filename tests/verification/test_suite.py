@@ -257,7 +257,7 @@ def test_cells_that_ended_before_the_deadline_are_kept(
         return wait(futures[:1])[0], set(futures[1:])
 
     monkeypatch.setattr(ATTACK_OF_SUITE, second_waits)
-    monkeypatch.setattr("scotoma.verification.suite.wait", wait_for_the_first)
+    monkeypatch.setattr("scotoma.verification.side_by_side.wait", wait_for_the_first)
     with pytest.raises(TimeLimitReached) as error:
         suite(tmp_path).run(1, time.monotonic() + 3600)
     assert str(error.value) == "The time limit is reached: 1 of 4 attacks have ended."

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from scotoma.audit.examples import Floats
 from scotoma.audit.neural import is_map
 from scotoma.audit.representations import by_channel, by_value
 from scotoma.data.sampling import Rows, generator
-from scotoma.errors import ScotomaError
+from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.networks.classifier import convolution_block
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
@@ -119,11 +120,14 @@ def learn_decoder(
     seed: int,
     progress: Progress,
     settings: DecoderSettings = SETTINGS,
+    *,
+    deadline: float | None = None,
 ) -> Decoder:
     """Train a decoder from scratch by mean squared error, until that on the stopping images stops falling.
 
     Raises:
         ScotomaError: the error is no finite number.
+        TimeLimitReached: the deadline, a reading of the monotonic clock in seconds, came first.
     """
     _, channels, size, _ = training.images(np.arange(1)).shape
     shape = training.codes.shape[1:]
@@ -148,6 +152,8 @@ def learn_decoder(
             errors.append(_error(decode, stopping))
             student.keep(lowest=errors[-1] <= min(errors))
             progress.advance(updates, error=errors[-1])
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeLimitReached(f"{TIME_IS_UP}: the decoder starts again.")
     finally:
         progress.stop()
     student.restore()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from scotoma.audit import flags
 from scotoma.audit.examples import Examples, Logits
-from scotoma.audit.protocol import Said, best
+from scotoma.audit.protocol import Said, winner_of
 from scotoma.audit.significance import (
     bits_with_limit,
     holm,
@@ -22,7 +22,7 @@ from scotoma.audit.suites import Attacker
 from scotoma.data.tasks import Task
 from scotoma.runs.results import Role
 from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
-from scotoma.verification.statistics import Interval, auc, balanced_accuracy_interval, grouped_interval
+from scotoma.verification.statistics import accuracy_interval, auc
 
 LEVEL = 0.025  # one-sided
 
@@ -76,13 +76,12 @@ def judge(
 
 def look(case: Case, seed: int) -> Winner | None:
     """The one look at the test labels, with the winner; None where every attempt failed."""
-    said = [one for each in case.found if isinstance(each, list) for one in each]
-    if not said:
+    winner = winner_of(case.found)
+    if winner is None:
         return None
-    winner = best(said)
     attempt, test = winner.attempt, case.test
     right = winner.test.argmax(axis=1) == test.classes
-    interval = interval_of(right, case, seed)
+    interval = accuracy_interval(right, test.labels, case.task, case.units, seed)
     excess = paired_excess(right, case.known_right, test.labels, case.task, case.units)
     losses = F.nll_loss(torch.from_numpy(winner.test), torch.from_numpy(test.classes), reduction="none")
     bits, bits_low = bits_with_limit(losses.numpy(), test.labels, case.task, case.units)
@@ -103,15 +102,6 @@ def look(case: Case, seed: int) -> Winner | None:
         bits_low,
         _true_positives(winner.test, test),
     )
-
-
-def interval_of(right: npt.NDArray[np.bool_], case: Case, seed: int) -> Interval:
-    """Balanced accuracy on the test images with its interval, the wider one where images come in groups."""
-    alone = balanced_accuracy_interval(right, case.test.labels, case.task)
-    if case.units is None:
-        return alone
-    grouped = grouped_interval(right, case.test.labels, case.task, case.units, seed)
-    return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
 
 
 def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker]) -> list[Flag]:
@@ -150,7 +140,7 @@ def _verdict(case: Case, winner: Winner | None, blocking: Sequence[str]) -> Task
         outcome = "no leak found"
     reasons = tuple(blocking) if outcome == "inconclusive" else ()
     if winner is None:
-        reasons = ("every attack failed",)
+        reasons = ("every attack failed" if case.found else "too few images to learn from",)
     return TaskVerdict(
         str(case.task),
         case.role,

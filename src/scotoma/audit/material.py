@@ -1,8 +1,10 @@
 """Which codes do attackers get? Every image encoded once for all of them, part by part."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -21,9 +23,11 @@ from scotoma.metrics import image_weights
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Sees
+from scotoma.verification.statistics import Interval, accuracy_interval
 
 VIEWS = 8  # of a training image
 VOTES = 4  # of a held-out one
+FEWEST = 10  # images of every category that an attacker learns from
 MOST_BYTES = 1 << 30  # of the views of training images
 SOME = 128  # images that are encoded at a time
 
@@ -63,6 +67,32 @@ class Material:
         if len(known) < len(codes.centre):
             codes = Encoded(codes.centre[known], codes.views[:, known])
         return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels))
+
+    def known_rows(self, task: Task, part: Part) -> Rows:
+        """Rows of the images that `examples` gives, in their order."""
+        rows = self.rows[part]
+        known: Rows = rows[task.labels_in(self.table)[rows] != MISSING]
+        return known
+
+    def counts(self, task: Task, part: Part) -> npt.NDArray[np.int64]:
+        """Images of each category of a task in a part, (categories,)."""
+        labels = task.labels_in(self.table)[self.known_rows(task, part)]
+        return np.bincount(labels, minlength=len(task.categories))
+
+    def units(self, rows: Rows) -> npt.NDArray[np.str_] | None:
+        """What images belong together, (rows,); None where each is its own."""
+        return None if self.table.units is None else self.table.units[rows]
+
+    def interval(self, task: Task, part: Part, right: npt.NDArray[np.bool_], seed: int = 0) -> Interval:
+        """Balanced accuracy with its interval of who gets the images of `examples` right or not."""
+        rows = self.known_rows(task, part)
+        labels = task.labels_in(self.table)[rows]
+        return accuracy_interval(right, labels, task, self.units(rows), seed)
+
+    def digest(self) -> str:
+        """32 hex characters over the images of each part, in their order: answers are kept by place."""
+        keys = {part: self.table.keys[some].tolist() for part, some in self.rows.items()}
+        return blake2b(json.dumps(keys, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def rows_of_parts(

@@ -6,7 +6,7 @@ made again, nor is an attempt that was finished before Ctrl-C.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from json import dumps
 from pathlib import Path
@@ -22,6 +22,7 @@ from scotoma.audit.material import Material
 from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper
 from scotoma.audit.others import attack_others, other_tasks, within_classes
 from scotoma.audit.protocol import Said
+from scotoma.audit.queue import Crew
 from scotoma.audit.reconstruction import Surroundings, reconstruct
 from scotoma.audit.representations import by_channel
 from scotoma.audit.suites import REFERENCE_ATTACKERS, Attacker
@@ -29,7 +30,6 @@ from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sw
 from scotoma.audit.targets import Target
 from scotoma.data.tasks import Task
 from scotoma.runs.more import More, Others, Piece, Reconstruction, Sweeps
-from scotoma.runs.progress import Progress
 from scotoma.verification.settings import AttackSettings
 
 MORE = "more.json"
@@ -64,18 +64,18 @@ class Subject:
     attackers: Sequence[Attacker] = REFERENCE_ATTACKERS
     attack: AttackSettings = SETTINGS
     decoder: DecoderSettings = DECODER
-    others: Sequence[Task] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "others", other_tasks(self.material.table, self.named))
+    @property
+    def others(self) -> list[Task]:
+        """Tasks that nobody named."""
+        return other_tasks(self.material.table, self.named)
 
 
 def find_more(
     pieces: Sequence[Piece],
     subject: Subject,
     folder: Path,
-    workers: int,
-    progress: Progress,
+    crew: Crew,
     announce: Callable[[str], None] = lambda line: None,
 ) -> More:
     """Make the pieces that `folder/more.json` does not hold yet, each with its attempts kept in
@@ -85,23 +85,23 @@ def find_more(
         pieces: what is asked for.
         subject: what is examined.
         folder: of the audit.
-        workers: attackers side by side, one thread each.
-        progress: is shown attackers and the decoder.
+        crew: who makes the attempts, and until when.
         announce: is told a line with the time that this will take.
 
     Raises:
         InputError: `more.json` is broken.
+        TimeLimitReached: the deadline came first; finished pieces and attempts are kept.
     """
     path = folder / MORE
     about = {name: _about(subject, name) for name in pieces}
     found = _there(path, about)
     wanted = [name for name in pieces if getattr(found, name) is None]
     if wanted:
-        announce(_said(estimate(wanted, subject, workers)))
+        announce(_said(estimate(wanted, subject, crew.workers)))
     for name in wanted:
         begun = time.monotonic()
         attempts = Attempts(folder / "more-cells", [about[name]])
-        made = _make(name, subject, attempts, folder, workers, progress)
+        made = _make(name, subject, attempts, folder, crew)
         found = found.with_piece(name, made, about[name], time.monotonic() - begun)
         found.write(path)
     return found
@@ -132,21 +132,19 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
     return seconds
 
 
-def _make(
-    name: Piece, subject: Subject, attempts: Attempts, folder: Path, workers: int, progress: Progress
-) -> Found:
+def _make(name: Piece, subject: Subject, attempts: Attempts, folder: Path, crew: Crew) -> Found:
     material, seed = subject.material, subject.seed
     if name == "others":
-        tasks = attack_others(subject.others, subject.attackers, material, attempts, seed, workers, progress)
+        tasks = attack_others(subject.others, subject.attackers, material, attempts, seed, crew)
         return Others(tasks, within_classes(subject.winners, subject.kept, material))
     if name == "reconstruction":
         attacker = Attacker("paper CNN on reconstructions", _cnn(subject.attack), by_chance=True)
-        around = Surroundings(attacker, attempts, folder, workers, progress, subject.decoder)
+        around = Surroundings(attacker, attempts, folder, crew, subject.decoder)
         return reconstruct(material, subject.target, subject.hidden, seed, around)
     curves = [label_curve(each) for each in subject.attackers]
     called, learn = ("paper CNN", _cnn) if is_map(material.shape) else ("MLP", _mlp)
     curves.append(compute_curve(called, learn, subject.attack))
-    return sweep(curves, subject.hidden, material, attempts, seed, workers, progress)
+    return sweep(curves, subject.hidden, material, attempts, seed, crew)
 
 
 def _cnn(settings: AttackSettings) -> Learn:

@@ -7,22 +7,20 @@ import torch
 
 from scotoma.audit.cells import Attempts
 from scotoma.audit.examples import Labels, Logits
-from scotoma.audit.material import HELD_OUT, Material, Part
-from scotoma.audit.protocol import Said, best
-from scotoma.audit.queue import jobs_of, make_attempts
+from scotoma.audit.material import FEWEST, HELD_OUT, Material, Part
+from scotoma.audit.protocol import Said, winner_of
+from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.suites import Attacker
 from scotoma.data.sampling import Rows
-from scotoma.data.table import MISSING, ImageTable
+from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.metrics import image_weights
 from scotoma.runs.more import Measured, OtherTask, Within
-from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt
 from scotoma.verification.calibration import calibrate
-from scotoma.verification.statistics import balanced_accuracy_interval
+from scotoma.verification.statistics import accuracy_interval
 
-FEWEST = 10  # images of every category that an attacker learns from
 TOO_FEW = 20  # test images of a class
 
 
@@ -39,15 +37,14 @@ def attack_others(
     material: Material,
     attempts: Attempts,
     seed: int,
-    workers: int,
-    progress: Progress,
+    crew: Crew,
 ) -> tuple[OtherTask, ...]:
     """Attack tasks by some attackers, on all arms; the best on the choosing half is looked at once."""
     notes = {str(task): lacking(material, task) for task in tasks}
     enough = [task for task in tasks if not notes[str(task)]]
     jobs = jobs_of(attackers, enough, material, seeds=1)
     seed = derive_seed(seed, "others")
-    made = make_attempts(jobs, material, attempts, seed, workers, progress, "tasks that were not named")
+    made = make_attempts(jobs, material, attempts, seed, crew, "tasks that were not named")
     found: dict[str, list[list[Said] | Attempt]] = {str(task): [] for task in tasks}
     for job, each in zip(jobs, made, strict=True):
         found[str(job.task)].append(each)
@@ -57,8 +54,7 @@ def attack_others(
 def lacking(material: Material, task: Task) -> str:
     """Why a task cannot be attacked: a part with too few images of a category; "" where there are enough."""
     for part in material.rows:
-        labels = task.labels_in(material.table)[material.rows[part]]
-        counts = np.bincount(labels[labels != MISSING], minlength=len(task.categories))
+        counts = material.counts(task, part)
         fewest = 1 if part in HELD_OUT else FEWEST
         if counts.min() < fewest:
             name = task.categories[int(counts.argmin())]
@@ -81,12 +77,10 @@ def within_classes(
 def _other(task: Task, found: Sequence[list[Said] | Attempt], material: Material, note: str) -> OtherTask:
     test = material.examples(task, "test")
     counts = tuple(np.bincount(test.classes, minlength=task.classes).tolist())
-    said = [one for each in found if isinstance(each, list) for one in each]
-    if not said:
+    winner = winner_of(found)
+    if winner is None:
         return OtherTask(str(task), task.class_names, counts, None, note=note or "every attack failed")
-    winner = best(said)
-    right = winner.test.argmax(axis=1) == test.classes
-    interval = balanced_accuracy_interval(right, test.labels, task)
+    interval = material.interval(task, "test", winner.test.argmax(axis=1) == test.classes)
     rising = "at least: still rising" if winner.attempt.state == "inconclusive" else ""
     accuracy = Measured(interval.estimate, interval.low, interval.high)
     return OtherTask(str(task), task.class_names, counts, accuracy, winner.attempt.attacker, rising)
@@ -107,8 +101,12 @@ def _within(task: Task, said: Said, kept: Task, number: int, material: Material)
         torch.from_numpy(logits["choosing"]), torch.from_numpy(classes["choosing"]), torch.from_numpy(weights)
     )
     told = calibrated(torch.from_numpy(logits["test"])).argmax(dim=1).numpy()
-    interval = balanced_accuracy_interval(
-        told == classes["test"], _renumbered(labels["test"]), _of_present(task, labels["test"])
+    interval = accuracy_interval(
+        told == classes["test"],
+        _renumbered(labels["test"]),
+        _of_present(task, labels["test"]),
+        material.units(rows["test"][0]),
+        seed=0,
     )
     accuracy = Measured(interval.estimate, interval.low, interval.high)
     return Within(*about, accuracy, said.attempt.attacker)
@@ -118,8 +116,7 @@ def _rows(material: Material, task: Task, kept: Task, number: int, part: Part) -
     """Images of a part that are of one class of the kept task, as rows of the table, and their places among
     those of which the label in the task is known.
     """
-    rows = material.rows[part]
-    known = rows[task.labels_in(material.table)[rows] != MISSING]
+    known = material.known_rows(task, part)
     places = np.flatnonzero(kept.classes_of(kept.labels_in(material.table)[known]) == number)
     return known[places], places
 

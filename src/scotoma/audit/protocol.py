@@ -75,9 +75,12 @@ def failed(attacker: Attacker, sees: Sees, number: int, reason: str, seconds: fl
     return Attempt(attacker.name, sees, number, "failed", None, None, None, round(seconds, 1), note=reason)
 
 
-def best(said: Sequence[Said]) -> Said:
-    """The winner: the highest accuracy on the choosing half; of equal ones the lowest cross-entropy."""
-    return max(said, key=lambda each: (each.attempt.choosing or 0.0, -each.cross_entropy))
+def winner_of(found: Sequence[list[Said] | Attempt]) -> Said | None:
+    """The highest accuracy on the choosing half; of equal ones the lowest cross-entropy. None where every
+    attempt failed.
+    """
+    said = [one for each in found if isinstance(each, list) for one in each]
+    return max(said, key=lambda each: (each.attempt.choosing or 0.0, -each.cross_entropy), default=None)
 
 
 def _calibrated(read: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:

@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Lock
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from scotoma.audit.cells import Attempts
@@ -15,10 +13,11 @@ from scotoma.audit.material import Material
 from scotoma.audit.protocol import Said, attack_once, failed
 from scotoma.audit.suites import SEEDS, Attacker
 from scotoma.data.tasks import Task
-from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
-from scotoma.runs.progress import Progress
+from scotoma.errors import ScotomaError
+from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Sees
+from scotoma.verification.side_by_side import side_by_side
 
 SHARE = 100  # units of progress an attempt
 
@@ -47,61 +46,46 @@ def jobs_of(
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Crew:
+    """So many workers side by side, one thread each; whom they tell, and the reading of the monotonic clock,
+    in seconds, at which they stop.
+    """
+
+    workers: int
+    progress: Progress = field(default_factory=Silent)
+    deadline: float | None = None
+
+
 def make_attempts(
-    jobs: Sequence[Job],
-    material: Material,
-    attempts: Attempts,
-    seed: int,
-    workers: int,
-    progress: Progress,
-    title: str = "attackers",
-    *,
-    deadline: float | None = None,
+    jobs: Sequence[Job], material: Material, attempts: Attempts, seed: int, crew: Crew, title: str
 ) -> list[list[Said] | Attempt]:
     """What every job found, in their order: from the folder, or by making the attempt; a failed one is an
-    attempt without figures. `workers` run side by side, one thread each.
+    attempt without figures.
 
     Raises:
-        TimeLimitReached: the deadline (a reading of the monotonic clock) came first; attempts that ended by
-            then are kept.
+        TimeLimitReached: the deadline came first; attempts that ended by then are kept.
     """
-    found: list[list[Said] | Attempt | None] = [
-        attempts.read(str(job.task), job.attacker.name, job.sees, job.number) for job in jobs
-    ]
-    wanted = [index for index, each in enumerate(found) if each is None]
+    there = [attempts.read(str(job.task), job.attacker.name, job.sees, job.number) for job in jobs]
+    wanted = [job for job, found in zip(jobs, there, strict=True) if found is None]
     stop, lock = Event(), Lock()
 
-    def make(index: int) -> None:
-        job = jobs[index]
-        found[index] = _make(job, material, attempts, seed, stop, _shown(job, progress, lock))
+    def work(job: Job) -> list[Said] | Attempt:
+        return _make(job, material, attempts, seed, stop, _shown(job, crew.progress, lock))
 
-    progress.start(title, SHARE * len(wanted))
-    threads = torch.get_num_threads()
+    crew.progress.start(title, SHARE * len(wanted))
     try:
         # Learners of other libraries would start a thread a core each.
-        with (
-            threadpool_limits(1),
-            ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-        ):
-            futures = [pool.submit(make, index) for index in wanted]
-            try:
-                left = None if deadline is None else max(deadline - time.monotonic(), 0)
-                ended, late = wait(futures, left, FIRST_EXCEPTION)
-                for future in ended:
-                    future.result()
-                if late:
-                    raise TimeLimitReached(
-                        f"{TIME_IS_UP}: {len(jobs) - len(late)} of {len(jobs)} attempts have ended."
-                    )
-            except BaseException:
-                # Ctrl-C, the time limit: what runs ends at its next look, what waits never starts.
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        with threadpool_limits(1):
+            before = len(jobs) - len(wanted)
+            made = iter(
+                side_by_side(
+                    work, wanted, crew.workers, stop, deadline=crew.deadline, noun="attempts", before=before
+                )
+            )
     finally:
-        progress.stop()
-        torch.set_num_threads(threads)
-    return [each for each in found if each is not None]
+        crew.progress.stop()
+    return [next(made) if found is None else found for found in there]
 
 
 def _make(

@@ -17,7 +17,7 @@ from scotoma.audit.examples import Encoded, Floats
 from scotoma.audit.likeness import mean_over_images, psnr, ssim
 from scotoma.audit.material import MOST_BYTES, Material, Part, cropped
 from scotoma.audit.neural import is_map
-from scotoma.audit.queue import jobs_of, make_attempts
+from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.representations import by_value
 from scotoma.audit.suites import Attacker
 from scotoma.audit.sweeps import on_choosing
@@ -25,7 +25,6 @@ from scotoma.audit.targets import Target
 from scotoma.data.sampling import Rows
 from scotoma.data.tasks import Task
 from scotoma.runs.more import Likeness, ReadFromImages, Reconstruction
-from scotoma.runs.progress import Progress
 from scotoma.runs.run_folder import write_bytes
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.gallery import equalised
@@ -49,8 +48,7 @@ class Surroundings:
     attacker: Attacker
     attempts: Attempts
     folder: Path
-    workers: int
-    progress: Progress
+    crew: Crew
     settings: DecoderSettings = SETTINGS
 
 
@@ -70,7 +68,14 @@ def reconstruct(
     one = _one_arm(material, min(COMPARED, fitting), seed)
     pairs = {part: _pairs(one, target, part) for part in one.rows}
     some = _draw(len(pairs["stopping"].codes), COMPARED, seed)
-    decoder = learn_decoder(pairs["all"], pairs["stopping"].at(some), seed, around.progress, around.settings)
+    decoder = learn_decoder(
+        pairs["all"],
+        pairs["stopping"].at(some),
+        seed,
+        around.crew.progress,
+        around.settings,
+        deadline=around.crew.deadline,
+    )
     test = pairs["test"]
     originals, drawn = test.targets(np.arange(len(test.codes))), decoder.decode(test.codes)
     candidates = _draw(len(pairs["all"].codes), min(CANDIDATES, fitting), seed)
@@ -127,7 +132,7 @@ def _attacks(
 ) -> tuple[ReadFromImages, ...]:
     jobs = jobs_of([around.attacker], tasks, drawn, seeds=1)
     title = "attackers on reconstructions"
-    found = make_attempts(jobs, drawn, around.attempts, seed, around.workers, around.progress, title)
+    found = make_attempts(jobs, drawn, around.attempts, seed, around.crew, title)
     read = []
     for job, each in zip(jobs, found, strict=True):
         accuracy, note = on_choosing(each, drawn, job.task)

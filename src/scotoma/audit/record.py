@@ -1,50 +1,42 @@
 """What is written beside the verdict: the circumstances, and what the winners say of every test image?"""
 
-import platform
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-import sklearn
-import torch
 
 from scotoma.audit.judge import Case, attempts_of
-from scotoma.audit.material import Part
-from scotoma.audit.protocol import best
+from scotoma.audit.material import Material
+from scotoma.audit.protocol import winner_of
 from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
-from scotoma.data.photos import cores
-from scotoma.data.sampling import Rows
-from scotoma.data.table import MISSING, ImageTable
 from scotoma.runs.run_folder import write_checked_json
 from scotoma.runs.verdict import TargetSummary
-from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION
+from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION, WINNERS, winner_file
 
 
-def write_winners(folder: Path, cases: Sequence[Case], table: ImageTable, test_rows: Rows) -> None:
+def write_winners(folder: Path, cases: Sequence[Case], material: Material) -> None:
     """Write what the winner of each task says of every test image, for comparisons with other encoders."""
-    folder.mkdir(exist_ok=True)
+    (folder / WINNERS).mkdir(exist_ok=True)
+    table = material.table
     for case in cases:
-        said = [one for each in case.found if isinstance(each, list) for one in each]
-        if not said:
+        winner, task = winner_of(case.found), case.task
+        if winner is None:
             continue
-        winner, task = best(said), case.task
-        labels = task.labels_in(table)
-        rows = test_rows[labels[test_rows] != MISSING]
+        rows = material.known_rows(task, "test")
+        labels = task.labels_in(table)[rows]
         content = {
             "format": ANSWERS_FORMAT,
             "version": ANSWERS_VERSION,
             "task": str(task),
             "attacker": winner.attempt.attacker,
             "key": table.keys[rows].tolist(),
-            "category": [task.categories[label] for label in labels[rows]],
-            "class": task.classes_of(labels[rows]).tolist(),
+            "category": [task.categories[label] for label in labels],
+            "class": task.classes_of(labels).tolist(),
             "probability": np.exp(winner.test)[:, 1:].round(6).tolist(),
         }
-        write_checked_json(folder / f"{quote(str(task), safe='')}.json", content)
+        write_checked_json(winner_file(folder, str(task)), content)
 
 
 def seconds_by_attacker(cases: Sequence[Case]) -> dict[str, float]:
@@ -56,21 +48,20 @@ def seconds_by_attacker(cases: Sequence[Case]) -> dict[str, float]:
     return seconds
 
 
-def described(
-    table: ImageTable, rows: Mapping[Part, Rows], attackers: Sequence[Attacker], shape: tuple[int, ...]
-) -> dict[str, Any]:
-    """The images, and the attackers of the suite with those that cannot read codes of such a shape."""
+def described(material: Material, attackers: Sequence[Attacker]) -> dict[str, Any]:
+    """The images, and the attackers of the suite with those that cannot read such codes."""
+    table = material.table
     return {
         "data": {
             "source": table.source,
             "images": len(table),
             "digest": table.digest(),
-            "split": {part: len(some) for part, some in rows.items()},
+            "split": {part: len(some) for part, some in material.rows.items()},
             "skipped": list(table.skipped),
             "notes": list(table.notes),
         },
         "attackers": [each.name for each in attackers],
-        "not_applicable": [each.name for each in attackers if not each.applies(shape)],
+        "not_applicable": [each.name for each in attackers if not each.applies(material.shape)],
     }
 
 
@@ -81,16 +72,3 @@ def summary(target: Target | None, digest: str, shape: tuple[int, ...]) -> Targe
     card = target.card
     about = dict(card.training) | {"hide": card.hide, "keep": card.keep} if card else {}
     return TargetSummary(target.name, target.kind, digest, shape, about)
-
-
-def surroundings(workers: int) -> dict[str, Any]:
-    """Hardware and versions."""
-    return {
-        "hardware": {"cores": cores(), "workers": workers, "system": platform.platform()},
-        "versions": {
-            "scotoma": version("scotoma"),
-            "torch": torch.__version__,
-            "scikit-learn": sklearn.__version__,
-            "python": platform.python_version(),
-        },
-    }

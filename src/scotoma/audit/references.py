@@ -16,8 +16,8 @@ from scotoma.audit.cells import Attempts
 from scotoma.audit.examples import Examples, Floats
 from scotoma.audit.logistic import fit_logistic
 from scotoma.audit.material import Material, cropped, encode_parts, rows_of_parts
-from scotoma.audit.protocol import best
-from scotoma.audit.queue import jobs_of, make_attempts
+from scotoma.audit.protocol import winner_of
+from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.representations import standardised
 from scotoma.audit.suites import REFERENCE_ATTACKERS
 from scotoma.audit.targets import Target
@@ -29,10 +29,8 @@ from scotoma.encoder_file import Card
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
-from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Reference
-from scotoma.verification.statistics import balanced_accuracy_interval
 
 TITLES = {
     "identity": "original images",
@@ -57,37 +55,26 @@ class Elsewhere:
     parts: Split
     tasks: Sequence[Task]
     seed: int
-    workers: int
-    progress: Progress
+    crew: Crew
     cache: Path
 
     def attack(self, target: Target, name: str) -> dict[str, Reference]:
         """What the stronger of two attackers finds of each task; kept in the cache for the next audit."""
         rows = rows_of_parts(self.table, self.parts, ("all",), self.tasks[0], self.seed)
-        places = {part: each.tolist() for part, each in rows.items()}
-        about = repr([target.digest, self.table.keys.tolist(), places])
-        where = blake2b(about.encode(), digest_size=16).hexdigest()
+        material = encode_parts(target, self.table, rows, self.seed, self.crew.progress)
+        where = blake2b(f"{target.digest} {material.digest()}".encode(), digest_size=16).hexdigest()
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.cache / where, [where, self.seed], labels)
-        material = encode_parts(target, self.table, rows, self.seed, self.progress)
         jobs = jobs_of(REFERENCE_ATTACKERS, self.tasks, material, seeds=1)
-        found = make_attempts(
-            jobs, material, attempts, self.seed, self.workers, self.progress, f"reference: {name}"
-        )
+        found = make_attempts(jobs, material, attempts, self.seed, self.crew, f"reference: {name}")
         references = {}
         for task in self.tasks:
-            said = [
-                one
-                for job, each in zip(jobs, found, strict=True)
-                if job.task == task and isinstance(each, list)
-                for one in each
-            ]
-            if not said:
+            winner = winner_of([each for job, each in zip(jobs, found, strict=True) if job.task == task])
+            if winner is None:
                 references[str(task)] = Reference(name, None, note="not available: every attack failed")
                 continue
-            winner, test = best(said), material.examples(task, "test")
-            right = winner.test.argmax(axis=1) == test.classes
-            interval = balanced_accuracy_interval(right, test.labels, task)
+            right = winner.test.argmax(axis=1) == material.examples(task, "test").classes
+            interval = material.interval(task, "test", right)
             rising = "at least: still rising" if winner.attempt.state == "inconclusive" else ""
             references[str(task)] = Reference(
                 name, interval.estimate, interval.low, interval.high, winner.attempt.attacker, rising

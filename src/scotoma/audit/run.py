@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from scotoma.audit.code_length import code_length
 from scotoma.audit.examples import Floats
 from scotoma.audit.judge import Case, judge
 from scotoma.audit.material import (
+    FEWEST,
     HELD_OUT,
     Material,
     Part,
@@ -25,9 +27,9 @@ from scotoma.audit.material import (
     split_codes,
 )
 from scotoma.audit.more import Subject, find_more
-from scotoma.audit.protocol import Said, best
-from scotoma.audit.queue import Job, jobs_of, make_attempts
-from scotoma.audit.record import described, seconds_by_attacker, summary, surroundings, write_winners
+from scotoma.audit.protocol import Said, winner_of
+from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
+from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
 from scotoma.audit.releases import averaged, in_releases
 from scotoma.audit.significance import guessing_error
@@ -36,8 +38,8 @@ from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.photos import cores
 from scotoma.data.sampling import require_every_class
-from scotoma.data.splits import Fractions, Split, SplitRecipe, divide, parts_digest
-from scotoma.data.table import MISSING, ImageTable
+from scotoma.data.splits import Fractions, SplitRecipe, divide
+from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
@@ -45,12 +47,11 @@ from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.floors import floor, label_only_right
+from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"
-WINNERS = "winners"
 RELEASES = 8  # of a stochastic encoder, which an attacker collects and averages
 LOOKED_AT = 64  # images by which an encoder is examined
-FEWEST = 10  # images of every category that an attacker learns from
 HALVES: tuple[Part, ...] = ("stopping", "choosing")
 
 
@@ -105,19 +106,18 @@ def audit(
         InputError: an unknown task, too few images.
         TimeLimitReached: the deadline came first; finished attempts are kept.
     """
-    run = _Audit(target, table, request, folder, workers or cores(), progress or Silent())
-    run.deadline = deadline
+    crew = Crew(workers or cores(), progress or Silent(), deadline)
+    run = _Audit(target, table, request, folder, crew)
     verdict = run.verdict(utility, command)
     if more:
-        find_more(more, run.subject(), folder, run.workers, run.progress, announce)
+        find_more(more, run.subject(), folder, crew, announce)
     return verdict
 
 
-def digest_of(target: Target | Floats | None) -> str:
+def digest_of(target: Target | Floats) -> str:
     """A name for exactly what is attacked."""
     if isinstance(target, Target):
         return target.digest
-    assert target is not None
     return blake2b(np.ascontiguousarray(target).tobytes(), digest_size=16).hexdigest()
 
 
@@ -130,26 +130,27 @@ class _Audit:
         table: ImageTable,
         request: AuditRequest,
         folder: Path,
-        workers: int,
-        progress: Progress,
+        crew: Crew,
     ) -> None:
         self.started, self.clock = datetime.now(UTC), time.monotonic()
-        self.table, self.request, self.folder = table, request, folder
-        self.workers, self.progress = workers, progress
+        self.table, self.request, self.folder, self.crew = table, request, folder, crew
         self.attacked = target
-        self.target = target if isinstance(target, Target) else None
-        self.given_codes = None if isinstance(target, Target) else target
+        self.digest = digest_of(target)
         self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
         card = self.target.card if self.target else None
-        self.parts: Split = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
+        self.parts = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)
         self.rows = rows_of_parts(table, self.parts, self._arms(), self.tasks[0], request.seed)
-        halves = {str(part): self.rows[part] for part in HALVES}
+        halves = {f"{part} half of the validation": self.rows[part] for part in HALVES}
         require_every_class(table, self.tasks, halves)
         self.encoder_flags: list[Flag] = []
         self.releases = 1  # that each code is the mean of
-        self.deadline: float | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """The encoder, if it is one that is attacked."""
+        return self.attacked if isinstance(self.attacked, Target) else None
 
     def _arms(self) -> tuple[Sees, ...]:
         card = self.target.card if self.target else None
@@ -161,44 +162,29 @@ class _Audit:
     def verdict(self, utility: Target | None, command: str) -> Verdict:
         """Run what is missing, and judge."""
         request, attackers = self.request, SUITES[self.request.suite]
-        material = self._material()
-        about = [digest_of(self.attacked), request.suite, parts_digest(self.table, self.parts), request.seed]
+        self.material = material = self._material()
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
-        attempts = Attempts(self.folder / "cells", about, labels)
-        jobs = [job for job in jobs_of(attackers, self.tasks, material) if self._enough(job)]
-        found = make_attempts(
-            jobs, material, attempts, request.seed, self.workers, self.progress, deadline=self.deadline
-        )
-        elsewhere = references.beside(
-            request.references,
-            self.target,
-            utility,
-            Elsewhere(
-                self.table,
-                self.parts,
-                self.tasks,
-                request.seed,
-                self.workers,
-                self.progress,
-                default_cache() / "references",
-            ),
-        )
-        cases = [self._case(task, jobs, found, material, elsewhere) for task in self.tasks]
-        self.material, self.cases = material, cases
+        attempts = Attempts(self.folder / "cells", self._about(), labels)
+        jobs = [job for job in jobs_of(attackers, self.tasks, material) if _enough(job, material)]
+        found = make_attempts(jobs, material, attempts, request.seed, self.crew, "attackers")
+        cache = default_cache() / "references"
+        others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
+        elsewhere = references.beside(request.references, self.target, utility, others)
+        self.cases = cases = [self._case(task, jobs, found, elsewhere) for task in self.tasks]
         verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
-        write_winners(self.folder / WINNERS, cases, self.table, self.rows["test"])
+        write_winners(self.folder, cases, material)
         verdict = Verdict(
             {
                 "command": command,
-                **described(self.table, self.rows, SUITES[request.suite], material.shape),
+                **described(material, attackers),
                 "releases": self.releases,
                 "seed": request.seed,
                 "seconds_by_attacker": seconds_by_attacker(cases),
                 "started": self.started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - self.clock, 1),
-                **surroundings(self.workers),
+                **surroundings(self.crew.workers, "scikit-learn"),
             },
-            summary(self.target, digest_of(self.attacked), material.shape),
+            summary(self.target, self.digest, material.shape),
             request.suite,
             request.hide,
             request.keep,
@@ -213,28 +199,28 @@ class _Audit:
         looked at as hidden ones are.
         """
         cases = [case for case in self.cases if case.role == "hide"] or self.cases
-        said = {
-            case.task: [one for each in case.found if isinstance(each, list) for one in each]
-            for case in cases
-        }
+        winners = {case.task: winner_of(case.found) for case in cases}
         return Subject(
             self.material,
             self.target,
-            [digest_of(self.attacked), self.request.suite, parts_digest(self.table, self.parts)],
+            self._about(),
             [case.task for case in cases],
             kept_tasks(self.request.keep, self.table.attributes),
             self.tasks,
-            {task: best(each) for task, each in said.items() if each},
+            {task: winner for task, winner in winners.items() if winner is not None},
             self.request.seed,
         )
 
+    def _about(self) -> list[Any]:
+        """What every attempt rests on but the labels: codes, images by part and place, suite and seed."""
+        return [self.digest, self.material.digest(), self.request.suite, self.request.seed]
+
     def _material(self) -> Material:
-        if self.target is None:
-            assert self.given_codes is not None
-            material = split_codes(self.given_codes, self.table, self.rows)
+        if isinstance(self.attacked, Target):
+            target, seed = self._examined(self.attacked), self.request.seed
+            material = encode_parts(target, self.table, self.rows, seed, self.crew.progress)
         else:
-            target = self._examined(self.target)
-            material = encode_parts(target, self.table, self.rows, self.request.seed, self.progress)
+            material = split_codes(self.attacked, self.table, self.rows)
         keys = {"training": self._keys(False), "test": self._keys(True)}
         self._raise(flags.collapsed(material.codes["test"].centre), flags.duplicates(keys))
         return material
@@ -252,44 +238,40 @@ class _Audit:
     def _raise(self, *found: Flag | None) -> None:
         self.encoder_flags += [each for each in found if each is not None]
 
-    def _enough(self, job: Job) -> bool:
-        """Whether every class has images to learn from; a small reserve may lack some."""
-        labels = job.task.labels_in(self.table)[self.rows[job.sees]]
-        counts = np.bincount(labels[labels != MISSING], minlength=len(job.task.categories))
-        return bool(counts.min() >= FEWEST)
-
     def _case(
         self,
         task: Task,
         jobs: Sequence[Job],
         found: Sequence[list[Said] | Attempt],
-        material: Material,
         elsewhere: dict[str, list[Reference]],
     ) -> Case:
-        keep, seed = self.request.keep, self.request.seed
-        test = material.examples(task, "test")
-        known = self.rows["test"][task.labels_in(self.table)[self.rows["test"]] != MISSING]
-        floors = [references.shuffled_labels(material, task, seed)]
-        counts = {
-            part: np.bincount(material.examples(task, part).classes, minlength=task.classes)
-            for part in material.rows
+        keep, seed, material = self.request.keep, self.request.seed, self.material
+        parts = {part: material.examples(task, part) for part in material.rows}
+        counts: dict[str, tuple[int, ...]] = {
+            part: tuple(np.bincount(each.classes, minlength=task.classes).tolist())
+            for part, each in parts.items()
         }
         return Case(
             task,
             self.request.role(str(task)),
             floor(task, keep, self.table, self.parts),
-            test,
+            parts["test"],
             label_only_right(task, keep, self.table, self.parts),
-            None if self.table.units is None else self.table.units[known],
-            max(guessing_error(material.examples(task, arm).labels, task) for arm in material.arms),
-            guessing_error(material.examples(task, "choosing").labels, task),
-            {part: tuple(each.tolist()) for part, each in counts.items()},
+            material.units(material.known_rows(task, "test")),
+            max(guessing_error(parts[arm].labels, task) for arm in material.arms),
+            guessing_error(parts["choosing"].labels, task),
+            counts,
             [each for job, each in zip(jobs, found, strict=True) if job.task == task],
-            (*floors, *elsewhere[str(task)]),
-            code_length(material.examples(task, material.arms[0]), seed),
+            (references.shuffled_labels(material, task, seed), *elsewhere[str(task)]),
+            code_length(parts[material.arms[0]], seed),
         )
 
     def _keys(self, held_out: bool) -> npt.NDArray[np.str_]:
         parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
         keys: npt.NDArray[np.str_] = self.table.keys[np.concatenate([self.rows[part] for part in parts])]
         return keys
+
+
+def _enough(job: Job, material: Material) -> bool:
+    """Whether every category has images to learn from; a small reserve may lack some."""
+    return bool(material.counts(job.task, job.sees).min() >= FEWEST)

@@ -13,16 +13,14 @@ from scotoma.audit.examples import Encoded, Examples, Learn, Learned, Occasion
 from scotoma.audit.material import Material
 from scotoma.audit.neural import SETTINGS
 from scotoma.audit.protocol import Said
-from scotoma.audit.queue import Job, make_attempts
+from scotoma.audit.queue import Crew, Job, make_attempts
 from scotoma.audit.suites import Attacker
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.runs.more import Measured, Sweep, SweepPoint, Sweeps
-from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Sees
 from scotoma.verification.settings import AttackSettings
-from scotoma.verification.statistics import balanced_accuracy_interval
 
 SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the labelled images
 BUDGETS = (1 / 16, 1 / 4, 1.0, 4.0)  # of the iterations that an attacker has at most
@@ -68,15 +66,14 @@ def sweep(
     material: Material,
     attempts: Attempts,
     seed: int,
-    workers: int,
-    progress: Progress,
+    crew: Crew,
 ) -> Sweeps:
     """Every curve on every task, with the arm that has most images; one draw of images and one seed each."""
     arm = max(material.arms, key=lambda each: len(material.rows[each]))
     plan = [(task, curve) for task in tasks for curve in curves if _applies(curve, material)]
     jobs = [Job(task, arm, attacker, 0) for task, curve in plan for attacker in curve.by_amount.values()]
     seed = derive_seed(seed, "sweeps")
-    made = make_attempts(jobs, material, attempts, seed, workers, progress, "sweeps")
+    made = make_attempts(jobs, material, attempts, seed, crew, "sweeps")
     found = iter(made)
     return Sweeps(
         tuple(
@@ -96,9 +93,8 @@ def on_choosing(found: list[Said] | Attempt, material: Material, task: Task) -> 
     """The accuracy of an attempt on the choosing half; where it failed, why."""
     if isinstance(found, Attempt):
         return None, found.note
-    choosing = material.examples(task, "choosing")
-    right = found[0].choosing.argmax(axis=1) == choosing.classes
-    interval = balanced_accuracy_interval(right, choosing.labels, task)
+    right = found[0].choosing.argmax(axis=1) == material.examples(task, "choosing").classes
+    interval = material.interval(task, "choosing", right)
     return Measured(interval.estimate, interval.low, interval.high), ""
 
 

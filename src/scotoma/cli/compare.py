@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from scotoma.runs.results import Role
     from scotoma.verification.comparison import Attacked, Comparison, TaskComparison
 
-RESULTS, VERDICT, WINNERS = "results.json", "verdict.json", "winners"
+RESULTS, VERDICT = "results.json", "verdict.json"
 # The encoder that `verify` was given, beside identity and blur.
 SUBJECT = "encoder"
 
@@ -134,7 +133,7 @@ def _verified(folder: Path) -> "Attacked":
 def _audited(folder: Path) -> "Attacked":
     """A run of a suite: the winner of each task."""
     from scotoma.runs.verdict import Verdict
-    from scotoma.verification.answers import read_answers
+    from scotoma.verification.answers import read_answers, winner_file
     from scotoma.verification.comparison import Attacked, Told
 
     verdict = Verdict.read(folder / VERDICT)
@@ -142,7 +141,7 @@ def _audited(folder: Path) -> "Attacked":
     for each in verdict.tasks:
         if each.winner is None:
             continue
-        path = folder / WINNERS / f"{quote(each.task, safe='')}.json"
+        path = winner_file(folder, each.task)
         if not path.is_file():
             raise _missing(path)
         answers = read_answers(path, each.task, each.winner.attacker)

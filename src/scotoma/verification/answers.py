@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 ANSWERS_FORMAT = "scotoma-answers"
 ANSWERS_VERSION = 1
+WINNERS = "winners"
 # Bytes. What an attacker says of every test image has some hundred bytes each.
 MOST_ANSWERS = 1 << 30
 
@@ -55,6 +57,11 @@ class Answers:
         return Answers(
             keys, categories, classes, self.right[list(rows)], balanced_weights(categories, classes)
         )
+
+
+def winner_file(folder: Path, task: str) -> Path:
+    """Where an audit keeps what the winner of a task says of every test image."""
+    return folder / WINNERS / f"{quote(task, safe='')}.json"
 
 
 def read_answers(path: Path, task: str, attacker: str) -> Answers:

@@ -30,10 +30,9 @@ from scotoma.verification.protocol import Labels, Outcome
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import (
     Interval,
+    accuracy_interval,
     auc,
-    balanced_accuracy_interval,
     bits,
-    grouped_interval,
 )
 
 CELL_FORMAT = "scotoma-cell"
@@ -175,15 +174,10 @@ class CellFolder:
         return rows
 
     def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
-        """Images that come in groups do not count each for itself."""
-        labels, units = task.labels_in(self.table)[rows], self.table.units
-        alone = balanced_accuracy_interval(correct, labels, task)
-        if units is None:
-            return alone
+        units = self.table.units
+        groups = None if units is None else units[rows]
         seed = derive_seed(self.plan.seed, "bootstrap")
-        grouped = grouped_interval(correct, labels, task, units[rows], seed)
-        # Of few groups a bootstrap is too narrow, and of none that differ it has no width.
-        return Interval(alone.estimate, min(alone.low, grouped.low), max(alone.high, grouped.high))
+        return accuracy_interval(correct, task.labels_in(self.table)[rows], task, groups, seed)
 
     def _counts(self, task: Task) -> Counts:
         counts = []

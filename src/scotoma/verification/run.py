@@ -1,22 +1,18 @@
 """How does a verification run go from an encoder file and images to `results.json` and a gallery?"""
 
-import platform
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from scotoma.data.photos import cores
 from scotoma.data.splits import parts_digest
 from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
-from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.settings import to_dict
@@ -24,6 +20,7 @@ from scotoma.verification.gallery import choose_images, equalised, write_gallery
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
+from scotoma.verification.surroundings import surroundings
 
 GALLERY_STATISTICS = 1000
 
@@ -169,26 +166,5 @@ def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> 
         },
         "settings": to_dict(suite.plan),
         "seed": suite.plan.seed,
-        "hardware": {
-            "processor": _processor(),
-            "cores": cores(),
-            "workers": workers,
-            "bf16": multiplies_in_bf16(),
-            "system": platform.platform(),
-        },
-        "versions": {
-            "scotoma": version("scotoma"),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        **surroundings(workers),
     }
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -2,20 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Lock
 from typing import Literal
-
-import torch
 
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Split, divide
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.encoder_file import FrozenEncoder
-from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
+from scotoma.errors import ScotomaError
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.networks.precision import multiplies_in_bf16
@@ -29,6 +26,7 @@ from scotoma.verification.codes import Codes, encode_table
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import at_rate, attack
 from scotoma.verification.settings import AttackSettings
+from scotoma.verification.side_by_side import side_by_side
 
 BaselineName = Literal["identity", "blur"]
 
@@ -131,32 +129,19 @@ class Suite:
         workers: int,
         deadline: float | None,
     ) -> list[Cell]:
-        """Attacks of all subjects wait in one queue, so that no core is idle while a long one ends."""
+        """Attacks of all subjects wait in one queue."""
         if not pairs:
             return []
         self.progress.start("attacks", len(pairs) * self.plan.attack.max_iterations)
-        threads = torch.get_num_threads()
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            futures = [
-                pool.submit(self._attack_cell, subject, codes[subject], task) for subject, task in pairs
-            ]
-            try:
-                left = None if deadline is None else max(deadline - time.monotonic(), 0)
-                ended, late = wait(futures, left, FIRST_EXCEPTION)
-                if late and left is not None and not any(each.exception() for each in ended):
-                    raise TimeLimitReached(
-                        f"{TIME_IS_UP}: {len(ended)} of {len(futures)} attacks have ended."
-                    )
-                return [future.result() for future in futures]
-            except BaseException:
-                # Ctrl-C, the time limit: running attacks end at their next evaluation, those that wait never
-                # start.
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-            finally:
-                self.progress.stop()
-                torch.set_num_threads(threads)
+
+        def work(pair: tuple[Subject, Task]) -> Cell:
+            subject, task = pair
+            return self._attack_cell(subject, codes[subject], task)
+
+        try:
+            return side_by_side(work, pairs, workers, self._stop, deadline=deadline)
+        finally:
+            self.progress.stop()
 
     def _attack_cell(self, subject: Subject, codes: Codes, task: Task) -> Cell:
         plan, started = self.plan, time.monotonic()
