@@ -26,7 +26,7 @@ def logistic(represent: Represent) -> Learn:
 
     def learn(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
         features = represent(training.codes.flat())
-        read, prior, _ = choose_logistic(
+        read, prior = choose_logistic(
             features(training.codes.flat()),
             features(stopping.codes.flat()),
             training,

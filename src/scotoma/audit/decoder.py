@@ -18,6 +18,7 @@ from scotoma.audit.representations import by_channel, by_value
 from scotoma.data.sampling import Rows, generator
 from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.networks.classifier import convolution_block
+from scotoma.networks.first_weights import from_seed
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.protocol import AVERAGE, WARM_UP
@@ -132,9 +133,8 @@ def learn_decoder(
     _, channels, size, _ = training.images(np.arange(1)).shape
     shape = training.codes.shape[1:]
     scale = (by_channel if is_map(shape) else by_value)(training.codes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "initial weights of the decoder"))
-        student = _Student(decoder_for(shape, channels, size), settings)
+    first = derive_seed(seed, "initial weights of the decoder")
+    student = _Student(from_seed(first, lambda: decoder_for(shape, channels, size)), settings)
 
     def decode(codes: Floats) -> Tensor:
         parts = (codes[start : start + SOME] for start in range(0, len(codes), SOME))

@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from scotoma.audit.examples import Examples, Floats, Logits, Occasion
+from scotoma.audit.examples import Examples, Floats, Labels, Logits, Occasion
 from scotoma.metrics import balanced_cross_entropy
 from scotoma.verification.calibration import calibrate
 
@@ -20,34 +20,37 @@ from scotoma.verification.calibration import calibrate
 PRIORS = (1e-5, 1e-3, 1e-1, 10.0)
 STEPS = 150
 
+Exact = npt.NDArray[np.float64]
 Read = Callable[[Floats], Logits]
 
 
 def fit_logistic(
     features: Floats,
-    examples: Examples,
-    classes: int,
+    classes: Labels,
+    weights: Exact,
+    kinds: int,
     prior: float,
-    begin: npt.NDArray[np.float64] | None = None,
-) -> tuple[Read, npt.NDArray[np.float64]]:
-    """Minimise the mean over classes of the mean cross-entropy + |slopes|**2 / (2 n prior) over n images.
+    begin: Exact | None = None,
+) -> tuple[Read, Exact]:
+    """Minimise the weighted mean cross-entropy + |slopes|**2 / (2 n prior) over n images.
 
     Args:
         features: (images, features).
-        examples: classes and weights of the images.
-        classes: how many there are.
+        classes: (images,).
+        weights: (images,), at whatever scale.
+        kinds: how many classes there are.
         prior: the variance that the slopes are expected to have.
         begin: the solution for another prior.
 
     Returns:
         Features to logits (images, classes), and the solution.
     """
-    targets = np.eye(classes)[examples.classes]
-    weights = examples.weights / examples.weights.sum()
-    shape = (features.shape[1] + 1, classes)
+    targets = np.eye(kinds)[classes]
+    weights = weights / weights.sum()
+    shape = (features.shape[1] + 1, kinds)
     penalty = 1 / (len(features) * prior)
 
-    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def loss(flat: Exact) -> tuple[float, Exact]:
         matrix = flat.reshape(shape)
         logits = _logits(features, matrix)
         value = -float((targets * log_softmax(logits, axis=1)).sum(axis=1) @ weights)
@@ -66,22 +69,23 @@ def fit_logistic(
 
 def choose_logistic(
     training: Floats, stopping: Floats, learned_from: Examples, stopped_by: Examples, occasion: Occasion
-) -> tuple[Read, float, float]:
+) -> tuple[Read, float]:
     """The logistic regression whose penalty suits the stopping half best: by calibrated cross-entropy.
 
     Returns:
-        Features to logits, the prior, and the cross-entropy in nats.
+        Features to logits, and the prior.
     """
     best: tuple[float, float, Read] | None = None
     begin = None
+    classes, weights = learned_from.classes, learned_from.weights
     for prior in PRIORS:
         occasion.go_on()
-        read, begin = fit_logistic(training, learned_from, occasion.task.classes, prior, begin)
+        read, begin = fit_logistic(training, classes, weights, occasion.task.classes, prior, begin)
         found = calibrated_cross_entropy(read(stopping), stopped_by)
         if best is None or found < best[0]:
             best = (found, prior, read)
     assert best is not None
-    return best[2], best[1], best[0]
+    return best[2], best[1]
 
 
 def calibrated_cross_entropy(logits: Logits, examples: Examples) -> float:
@@ -102,6 +106,6 @@ def best_of(candidates: Sequence[tuple[Read, Floats, str]], examples: Examples) 
     return candidates[index][0], candidates[index][2]
 
 
-def _logits(features: Floats, matrix: npt.NDArray[np.float64]) -> Logits:
+def _logits(features: Floats, matrix: Exact) -> Logits:
     found: Logits = (features @ matrix[:-1].astype(np.float32)).astype(np.float64) + matrix[-1]
     return found

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import Literal
 
@@ -13,8 +12,7 @@ import torch
 
 from scotoma.audit.examples import Encoded, Examples, Floats
 from scotoma.audit.targets import Target
-from scotoma.data.augmentation import random_crop
-from scotoma.data.photos import Workers, in_threads
+from scotoma.data.augmentation import centre, random_crop
 from scotoma.data.sampling import Rows, generator
 from scotoma.data.splits import Split, in_first_half
 from scotoma.data.table import MISSING, ImageTable
@@ -23,13 +21,13 @@ from scotoma.metrics import image_weights
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Sees
+from scotoma.verification.codes import fill
 from scotoma.verification.statistics import Interval, accuracy_interval
 
 VIEWS = 8  # of a training image
 VOTES = 4  # of a held-out one
 FEWEST = 10  # images of every category that an attacker learns from
 MOST_BYTES = 1 << 30  # of the views of training images
-SOME = 128  # images that are encoded at a time
 
 Part = Literal["same", "fresh", "all", "stopping", "choosing", "test"]
 HELD_OUT: tuple[Part, ...] = ("stopping", "choosing", "test")
@@ -130,20 +128,22 @@ def encode_parts(
     target: Target, table: ImageTable, rows: Mapping[Part, Rows], seed: int, progress: Progress
 ) -> Material:
     """Encode every image as it is released, and in random crops, the same for the same seed."""
-    one = _encode(target, table, rows["test"][:1], None).nbytes
+    one = _encode(target, table, rows["test"][:1], None)
     training = sum(len(rows) for part, rows in rows.items() if part not in HELD_OUT)
-    views = min(VIEWS, MOST_BYTES // max(training * one, 1))
+    views = min(VIEWS, MOST_BYTES // max(training * one.nbytes, 1))
     count = {part: min(VOTES, views) if part in HELD_OUT else views for part in rows}
     progress.start(f"encoding with {target.name}", sum(len(rows[part]) * (1 + count[part]) for part in rows))
     try:
         codes = {}
         for part, some in rows.items():
-            encode = partial(_encode_all, target, table, some, progress=progress)
-            seeds = [derive_seed(seed, f"views {part}", view) for view in range(count[part])]
-            views_of_part = [encode(draws=_draws(each, len(some))) for each in seeds]
-            centre = encode(draws=None)
-            empty = np.empty((0, *centre.shape), np.float32)
-            codes[part] = Encoded(centre, np.stack(views_of_part) if views_of_part else empty)
+            # As released, then in crops.
+            stored = np.empty((1 + count[part], len(some), *one.shape[1:]), np.float32)
+            _fill(stored[0], target, table, some, None, progress)
+            for view in range(count[part]):
+                seed_of_view = derive_seed(seed, f"views {part}", view)
+                draws = generator(seed_of_view, 0).random((len(some), 4), dtype=np.float32)
+                _fill(stored[1 + view], target, table, some, draws, progress)
+            codes[part] = Encoded(stored[0], stored[1:])
     finally:
         progress.stop()
     return Material(table, rows, codes)
@@ -161,34 +161,19 @@ def split_codes(codes: Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> 
     )
 
 
-def _draws(seed: int, images: int) -> npt.NDArray[np.float32]:
-    return generator(seed, 0).random((images, 4), dtype=np.float32)
-
-
-def _encode_all(
+def _fill(
+    codes: Floats,
     target: Target,
     table: ImageTable,
     rows: Rows,
-    *,
     draws: npt.NDArray[np.float32] | None,
     progress: Progress,
-) -> Floats:
-    def work(places: range) -> Floats:
-        some = slice(places.start, places.stop)
-        return _encode(target, table, rows[some], None if draws is None else draws[some])
+) -> None:
+    def encode(places: Rows) -> torch.Tensor:
+        some = None if draws is None else draws[places]
+        return torch.from_numpy(_encode(target, table, rows[places], some))
 
-    workers = Workers(chunk=SOME, prepare=partial(torch.set_num_threads, 1))
-    if not target.side_by_side:
-        workers = Workers(chunk=SOME, threads=1)
-    threads = torch.get_num_threads()
-    codes: list[Floats] = []
-    try:
-        for part in in_threads(work, len(rows), "", workers=workers):
-            codes.append(part)
-            progress.advance(len(part))
-    finally:
-        torch.set_num_threads(threads)
-    return np.concatenate(codes)
+    fill(torch.from_numpy(codes), encode, progress, alone=not target.side_by_side)
 
 
 def _encode(target: Target, table: ImageTable, rows: Rows, draws: npt.NDArray[np.float32] | None) -> Floats:
@@ -201,12 +186,8 @@ def cropped(
     """Stored images (images, side, side, channels) as a target takes them, (images, channels, size, size):
     the centre, or the crops that `draws` (images, 4) stand for, rounded to whole levels.
     """
-    settings = target.preprocessing
-    settings.require_stored(pixels)
     if draws is None:
-        margin = (settings.stored_side - settings.size) // 2
-        inner = pixels[:, margin : margin + settings.size, margin : margin + settings.size]
-        return np.ascontiguousarray(inner.transpose(0, 3, 1, 2))
-    crops = random_crop(pixels, settings, draws)
+        return np.ascontiguousarray(centre(pixels, target.preprocessing).transpose(0, 3, 1, 2))
+    crops = random_crop(pixels, target.preprocessing, draws)
     levels: npt.NDArray[np.uint8] = crops.add(1).mul(127.5).round().clamp(0, 255).byte().numpy()
     return levels

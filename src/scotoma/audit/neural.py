@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from threading import Lock
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Lea
 from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron
 from scotoma.audit.representations import Scale, by_value
 from scotoma.metrics import logits_of
+from scotoma.networks.first_weights import from_seed
 from scotoma.runs.results import Point
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.codes import Codes
@@ -23,9 +23,6 @@ from scotoma.verification.settings import AttackSettings
 SETTINGS = AttackSettings(
     schedule="averaged", batch=64, evaluate_every=75, patience=10, rise=0.002, max_iterations=4000
 )
-
-# Initial weights come from torch's one global generator, which attacks running side by side would share.
-_GENERATOR = Lock()
 
 Build = Callable[[tuple[int, ...], int], nn.Module]
 
@@ -57,13 +54,11 @@ def network(
         held_out = torch.from_numpy(scaled(stopping.codes.centre))
         codes = Codes(source, held_out, nothing)
         labels = LabelsByPart(training.labels, stopping.labels, np.empty(0, np.int64))
-        with _GENERATOR, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(occasion.seed, "initial weights"))
-            attacker = build(training.codes.shape, occasion.task.classes)
+        seed = derive_seed(occasion.seed, "initial weights")
+        attacker = from_seed(seed, lambda: build(training.codes.shape, occasion.task.classes))
 
         def watch(point: Point) -> None:
-            if occasion.stop.is_set():
-                raise KeyboardInterrupt
+            occasion.go_on()
             occasion.progress(point.iteration / settings.max_iterations)
 
         at_rate = replace(settings, rate=rate)
@@ -143,7 +138,7 @@ def paper(shape: tuple[int, ...], classes: int) -> nn.Module:
 
 
 def residual(width: int) -> Build:
-    """A convolutional network with residual blocks, for codes that are maps, else a residual perceptron."""
+    """A convolutional network with residual blocks, for codes that are maps."""
     return lambda shape, classes: ResidualNetwork(shape, width, classes)
 
 

@@ -32,7 +32,7 @@ def pairs(training: Examples, stopping: Examples, occasion: Occasion) -> Learned
 
     scale = by_value(products(codes))
     learned_from, stopped_by = (scale(products(each.codes.flat())) for each in (training, stopping))
-    linear, _, _ = choose_logistic(learned_from, stopped_by, training, stopping, occasion)
+    linear, _ = choose_logistic(learned_from, stopped_by, training, stopping, occasion)
     # Trees find where a product changes its sign, but for images that lie near: of the first pairs they are
     # told. Of all it would take them twice the time.
     most = learned_from.shape[1] - max(signs - SIGNS, 0)

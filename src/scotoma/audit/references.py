@@ -13,7 +13,8 @@ from scipy.stats import t
 from torch import nn
 
 from scotoma.audit.cells import Attempts
-from scotoma.audit.examples import Examples, Floats
+from scotoma.audit.examples import Floats
+from scotoma.audit.input_shape import present
 from scotoma.audit.logistic import fit_logistic
 from scotoma.audit.material import Material, cropped, encode_parts, rows_of_parts
 from scotoma.audit.protocol import winner_of
@@ -28,6 +29,7 @@ from scotoma.data.tasks import Task
 from scotoma.encoder_file import Card
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import Encoder
+from scotoma.networks.first_weights import from_seed
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Reference
@@ -140,12 +142,10 @@ def blur(preprocessing: Preprocessing, card: Card | None) -> Target:
 
 def random_encoder(card: Card, table: ImageTable, parts: Split, seed: int) -> Target:
     """The encoder as it was before training: random weights, statistics of the training images."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "random encoder"))
-        network = Encoder(card.encoder)
+    network = from_seed(derive_seed(seed, "random encoder"), lambda: Encoder(card.encoder))
     name = f"random encoder {card.encoder} {seed}"
     shell = target_of("random encoder", "random", name, card.preprocessing, network)
-    images = _signed(cropped(table.pixels[parts.training[:POPULATION]], shell, None))
+    images = _shown(cropped(table.pixels[parts.training[:POPULATION]], shell, None))
     set_population_statistics(network, lambda: images.split(128))
     network.eval().requires_grad_(False)
     return shell
@@ -157,7 +157,7 @@ def target_of(name: str, kind: str, digest: str, preprocessing: Preprocessing, n
 
     def encode(images: npt.NDArray[np.uint8]) -> Floats:
         with torch.inference_mode():
-            codes: Floats = network(_signed(images)).numpy()
+            codes: Floats = network(_shown(images)).numpy()
         return codes
 
     size = f"{preprocessing.size} {preprocessing.stored_side} {preprocessing.channels}"
@@ -175,10 +175,8 @@ def shuffled_labels(material: Material, task: Task, seed: int) -> Reference:
     found = []
     for number in range(SHUFFLES):
         order = np.random.default_rng(derive_seed(seed, "shuffled labels", number)).permutation(len(training))
-        shuffled = Examples(
-            training.codes, training.labels[order], training.classes[order], training.weights[order]
-        )
-        read, _ = fit_logistic(learned_from, shuffled, task.classes, SHUFFLED_PRIOR)
+        classes, weights = training.classes[order], training.weights[order]
+        read, _ = fit_logistic(learned_from, classes, weights, task.classes, SHUFFLED_PRIOR)
         right = read(judged).argmax(axis=1) == test.classes
         found.append(float((right * test.weights).sum() / test.weights.sum()))
     mean, error = float(np.mean(found)), float(np.std(found, ddof=1)) / math.sqrt(SHUFFLES)
@@ -193,5 +191,5 @@ def shuffled_labels(material: Material, task: Task, seed: int) -> Reference:
     )
 
 
-def _signed(images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(images.astype(np.float32)).div_(127.5).sub_(1)
+def _shown(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(present(images, "signed", "nchw"))

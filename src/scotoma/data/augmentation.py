@@ -58,10 +58,14 @@ def centre_crop(pixels: npt.NDArray[np.uint8], settings: Preprocessing) -> Tenso
     """Evaluation input (batch, channels, size, size) in [-1, 1] from stored (batch, side, side, channels)
     uint8.
     """
+    return _scaled(centre(pixels, settings))
+
+
+def centre(pixels: npt.NDArray[np.uint8], settings: Preprocessing) -> npt.NDArray[np.uint8]:
+    """The central (batch, size, size, channels) of stored (batch, side, side, channels), a view."""
     settings.require_stored(pixels)
     margin = (settings.stored_side - settings.size) // 2
-    inner = pixels[:, margin : margin + settings.size, margin : margin + settings.size]
-    return _scaled(inner)
+    return pixels[:, margin : margin + settings.size, margin : margin + settings.size]
 
 
 def random_crop(

@@ -20,6 +20,7 @@ from scotoma.data.tasks import Task
 from scotoma.encoder_file import encode_pixels
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
+from scotoma.networks.first_weights import from_seed
 from scotoma.objectives import cross_entropy, encoder_loss
 from scotoma.runs.seeds import derive_seed
 from scotoma.training.adversarial import mixed_precision
@@ -93,9 +94,7 @@ def attack_shortly(
         latter was lowest.
     """
     settings = plan.training
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        attacker = Classifier(plan.classifier, plan.encoder.code_shape, task.classes)
+    attacker = from_seed(seed, lambda: Classifier(plan.classifier, plan.encoder.code_shape, task.classes))
     optimiser = torch.optim.Adam(attacker.parameters(), lr=settings.classifier_rate, fused=True)
     rows = BalancedRows(training.labels(task), np.arange(len(training.rows)), task)
     found = []

@@ -2,17 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 
-import torch
 from torch import nn
 
 from scotoma.networks.classifier import Classifier, ClassifierSettings, ImageClassifier
 from scotoma.networks.encoder import EncoderSettings
+from scotoma.networks.first_weights import from_seed
 from scotoma.verification.settings import AttackSettings
-
-# Initial weights come from torch's one global generator, which attacks running side by side would share.
-_GENERATOR = Lock()
 
 Build = Callable[[EncoderSettings, ClassifierSettings, tuple[int, int, int], int], nn.Module]
 
@@ -57,6 +53,4 @@ def build_network(
     seed: int,
 ) -> nn.Module:
     """The attacker's network with initial weights that follow from the seed alone."""
-    with _GENERATOR, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return attacker.build(encoder, classifier, shape, classes)
+    return from_seed(seed, lambda: attacker.build(encoder, classifier, shape, classes))

@@ -112,12 +112,12 @@ def encode_table(
 
     def fill_view(view: int) -> None:
         draws = generator(seed, view).random((len(parts.training), 4), dtype=np.float32)
-        _fill(stored[view], lambda positions: fresh.encode(positions, draws[positions]), progress)
+        fill(stored[view], lambda positions: fresh.encode(positions, draws[positions]), progress)
 
     def centres(rows: Rows) -> Tensor:
         codes = room((len(rows), *shape), folder)
         pixels = table.pixels
-        _fill(codes, lambda places: encode_pixels(network, preprocessing, pixels, rows[places]), progress)
+        fill(codes, lambda places: encode_pixels(network, preprocessing, pixels, rows[places]), progress)
         return codes
 
     for view in range(views):
@@ -149,12 +149,20 @@ def room(shape: tuple[int, ...], folder: Path) -> Tensor:
         ) from error
 
 
-def _fill(codes: Tensor, encode: Callable[[Rows], Tensor], progress: Progress) -> None:
+def fill(codes: Tensor, encode: Callable[[Rows], Tensor], progress: Progress, *, alone: bool = False) -> None:
+    """Put into `codes` (images, ...) what `encode` makes of places in it, some at a time.
+
+    Threads share the images, and each computes in itself alone; `alone` for an encoder that can be called by
+    one only, which may compute as it likes.
+    """
+
     def work(rows: range) -> int:
         codes[rows.start : rows.stop] = encode(np.arange(rows.start, rows.stop))
         return len(rows)
 
     workers = Workers(chunk=ENCODE_BATCH, prepare=partial(torch.set_num_threads, 1))
+    if alone:
+        workers = Workers(chunk=ENCODE_BATCH, threads=1)
     threads = torch.get_num_threads()
     try:
         for count in in_threads(work, len(codes), "", workers=workers):
