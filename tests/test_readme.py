@@ -47,7 +47,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         monkeypatch.setenv("SCOTOMA_CACHE", str(done.folder / "cache"))
         shrink_presets(tmp_path_factory.mktemp("presets"), monkeypatch)
         shrink_embedded_set(monkeypatch)
-        monkeypatch.setitem(suites.SUITES, "standard", QUICK)
+        monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
         monkeypatch.setattr(references, "REFERENCE_ATTACKERS", QUICK[1:2])
         for language, text in BLOCKS:
             run_block(language, text, done)

@@ -29,7 +29,7 @@ REQUEST = AuditRequest(("ant",), ("dog",), references=())
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", QUICK)
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
 
 
 def found(verdict: Verdict, task: str) -> Any:
@@ -140,7 +140,7 @@ def test_of_many_training_images_some_are_looked_at_again_also_by_votes(
 def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", (QUICK[1], Attacker("broken", broken)))
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((QUICK[1], Attacker("broken", broken))))
     verdict = audit(target(nothing), TABLE, replace(REQUEST, keep=()), tmp_path, workers=1)
     ant = found(verdict, "ant")
     failed = ant.attempts[-1]
@@ -153,7 +153,7 @@ def test_an_attacker_that_fails_is_shown_blocks_the_verdict_and_is_tried_again(
 def test_where_every_attacker_fails_there_is_no_winner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", (Attacker("broken", broken),))
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((Attacker("broken", broken),)))
     verdict = audit(target(), TABLE, REQUEST, tmp_path, workers=1)
     assert found(verdict, "ant").winner is None
     assert (verdict.overall, found(verdict, "ant").reasons) == ("inconclusive", ("every attack failed",))

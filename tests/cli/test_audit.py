@@ -19,7 +19,7 @@ from tests.tiny import write_photos
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(suites.SUITES, "standard", QUICK)
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
 
 
 def verify(target: str, data: Path, out: Path, *more: str) -> int:

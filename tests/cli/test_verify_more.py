@@ -21,7 +21,7 @@ ASKED = ["--hide", "male", "--keep", "smile", "--suite", "standard", "--baseline
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attackers that need a moment; the table of a verdict has tests of its own."""
-    monkeypatch.setitem(suites.SUITES, "standard", (LOGISTIC,))
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((LOGISTIC,)))
     monkeypatch.setattr(run, "Subject", partial(Subject, attackers=(LOGISTIC, NETWORK), attack=QUICK))
     monkeypatch.setattr(verify, "show_verdict", lambda found: None)
 

@@ -42,13 +42,15 @@ class Examples:
     """Codes of images of which the label in a task is known.
 
     labels: (images,), the category of each; classes: (images,), its class in the task; weights: (images,),
-    what each counts in a balanced accuracy.
+    what each counts in a balanced accuracy. originals: (images, ...), the images themselves, brought to the
+    shape of a code; None where they are not known or nobody asks for them.
     """
 
     codes: Encoded
     labels: Labels
     classes: Labels
     weights: npt.NDArray[np.float64]
+    originals: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.classes)

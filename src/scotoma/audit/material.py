@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from scotoma.audit.examples import Encoded, Examples, Floats
 from scotoma.audit.targets import Target
@@ -28,6 +29,7 @@ VIEWS = 8  # of a training image
 VOTES = 4  # of a held-out one
 FEWEST = 10  # images of every category that an attacker learns from
 MOST_BYTES = 1 << 30  # of the views of training images
+CHUNK = 1024  # images that are looked at together
 
 Part = Literal["same", "fresh", "all", "stopping", "choosing", "test"]
 HELD_OUT: tuple[Part, ...] = ("stopping", "choosing", "test")
@@ -39,12 +41,14 @@ class Material:
 
     "same" are images that the encoder was trained on and "fresh" others, which attackers learn from; "all"
     are both, where it is not known what the encoder was trained on. Of the validation images one half is for
-    "stopping", the other for "choosing" the winner.
+    "stopping", the other for "choosing" the winner. `originals` are the images themselves where attackers
+    ask for them, (images, ...) by part, in the shape of a code.
     """
 
     table: ImageTable
     rows: Mapping[Part, Rows]
     codes: Mapping[Part, Encoded]
+    originals: Mapping[Part, Floats] = field(default_factory=dict)
 
     @property
     def arms(self) -> tuple[Sees, ...]:
@@ -61,10 +65,11 @@ class Material:
         """The images of a part of which the label in a task is known."""
         labels = task.labels_in(self.table)[self.rows[part]]
         known = np.flatnonzero(labels != MISSING)
-        codes, labels = self.codes[part], labels[known]
+        codes, originals, labels = self.codes[part], self.originals.get(part), labels[known]
         if len(known) < len(codes.centre):
             codes = Encoded(codes.centre[known], codes.views[:, known])
-        return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels))
+            originals = None if originals is None else originals[known]
+        return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels), originals)
 
     def known_rows(self, task: Task, part: Part) -> Rows:
         """Rows of the images that `examples` gives, in their order."""
@@ -147,6 +152,28 @@ def encode_parts(
     finally:
         progress.stop()
     return Material(table, rows, codes)
+
+
+def originals_of(target: Target, material: Material) -> dict[Part, Floats]:
+    """The images that an encoder gets, by part, in the shape of its codes (channels, height, width): the mean
+    of the pixels at each place, colours in turn for the channels, from -1 to 1. Only of images that attackers
+    learn from or stop by.
+    """
+    channels, height, width = material.shape
+    colours = np.arange(channels) % target.preprocessing.channels
+
+    def at_places(rows: Rows) -> Floats:
+        images = torch.from_numpy(cropped(material.table.pixels[rows], target, None)).float()
+        pooled = F.adaptive_avg_pool2d(images, (height, width)) / 127.5 - 1
+        found: Floats = pooled[:, colours].numpy()
+        return found
+
+    shown: dict[Part, Floats] = {}
+    for part, rows in material.rows.items():
+        if part not in ("choosing", "test"):
+            chunks = [at_places(rows[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)]
+            shown[part] = np.concatenate(chunks)
+    return shown
 
 
 def split_codes(codes: Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> Material:

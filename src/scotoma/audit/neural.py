@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Learned, Logits, Occasion
 from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron
 from scotoma.audit.representations import Scale, by_value
+from scotoma.errors import ScotomaError
 from scotoma.metrics import logits_of
 from scotoma.networks.first_weights import from_seed
 from scotoma.runs.results import Point
@@ -35,6 +36,7 @@ def network(
     augment: Callable[[Tensor, np.random.Generator], Tensor] = lambda codes, random: codes,
     votes: bool = False,
     settings: AttackSettings = SETTINGS,
+    begin_on_images: bool = False,
 ) -> Learn:
     """An attacker that is a network, trained by Adam until the stopping half saturates.
 
@@ -45,24 +47,28 @@ def network(
         augment: changes batches of codes in training.
         votes: also read every image from its views, where there are any, with one vote each.
         settings: of the protocol.
+        begin_on_images: learn from the original images first, in the shape of codes, and go on from there.
     """
 
     def learn(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
-        scaled = scale(training.codes.centre)
-        source = _Views(training.codes, scaled, augment)
-        nothing = torch.empty(0, *training.codes.shape)
-        held_out = torch.from_numpy(scaled(stopping.codes.centre))
-        codes = Codes(source, held_out, nothing)
-        labels = LabelsByPart(training.labels, stopping.labels, np.empty(0, np.int64))
         seed = derive_seed(occasion.seed, "initial weights")
         attacker = from_seed(seed, lambda: build(training.codes.shape, occasion.task.classes))
-
-        def watch(point: Point) -> None:
-            occasion.go_on()
-            occasion.progress(point.iteration / settings.max_iterations)
-
+        labels = LabelsByPart(training.labels, stopping.labels, np.empty(0, np.int64))
         at_rate = replace(settings, rate=rate)
-        outcome = attack(attacker, codes, labels, occasion.task, at_rate, occasion.seed, watch=watch)
+        rounds = [(training.codes, stopping.codes.centre)]
+        if begin_on_images:
+            rounds.insert(0, _images(training, stopping))
+        for number, (learned_from, stopped_by) in enumerate(rounds):
+            scaled = scale(learned_from.centre)
+            source = _Views(learned_from, scaled, augment)
+            nothing = torch.empty(0, *training.codes.shape)
+            codes = Codes(source, torch.from_numpy(scaled(stopped_by)), nothing)
+
+            def watch(point: Point, before: int = number) -> None:
+                occasion.go_on()
+                occasion.progress((before + point.iteration / settings.max_iterations) / len(rounds))
+
+            outcome = attack(attacker, codes, labels, occasion.task, at_rate, occasion.seed, watch=watch)
 
         def read(some: Encoded) -> Logits:
             return _logits(attacker, scaled(some.centre))
@@ -82,6 +88,13 @@ def network(
         )
 
     return learn
+
+
+def _images(training: Examples, stopping: Examples) -> tuple[Encoded, Floats]:
+    """The original images to learn from and to stop by, as if they were codes."""
+    if training.originals is None or stopping.originals is None:
+        raise ScotomaError("It begins with the original images, and these are not known.")
+    return Encoded(training.originals, training.originals[None][:0]), stopping.originals
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 
 from scotoma.audit.examples import Encoded, Examples, Logits, Occasion
 from scotoma.audit.material import Material
-from scotoma.audit.suites import Attacker
+from scotoma.audit.suites import Attacker, Committee
+from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy
 from scotoma.runs.verdict import Attempt, Sees
@@ -70,6 +72,41 @@ def attack_once(
     return found
 
 
+def together(
+    committee: Committee, sees: Sees, found: Sequence[list[Said] | Attempt], material: Material, task: Task
+) -> list[Said]:
+    """What the members say together that learned from the same images: the mean of their log-probabilities.
+    Nothing where there are fewer than two.
+    """
+    members = [
+        one
+        for each in found
+        if isinstance(each, list)
+        # Other ways to read with what was learned are no members of their own.
+        for one in each[:1]
+        if one.attempt.sees == sees and one.attempt.attacker in (committee.members or (one.attempt.attacker,))
+    ]
+    if len(members) < 2:
+        return []
+    choosing, test = (
+        _normalised(np.mean([getattr(each, part) for each in members], axis=0))
+        for part in ("choosing", "test")
+    )
+    examples = material.examples(task, "choosing")
+    attempt = Attempt(
+        attacker=committee.name,
+        sees=sees,
+        seed=0,
+        state="done",
+        training=None,
+        stopping=None,
+        choosing=_accuracy(choosing, examples),
+        seconds=0.0,
+        details={"members": len(members)},
+    )
+    return [Said(attempt, _cross_entropy(choosing, examples), choosing, test)]
+
+
 def failed(attacker: Attacker, sees: Sees, number: int, reason: str, seconds: float) -> Attempt:
     """The attempt of an attacker that could not go on."""
     return Attempt(attacker.name, sees, number, "failed", None, None, None, round(seconds, 1), note=reason)
@@ -81,6 +118,11 @@ def winner_of(found: Sequence[list[Said] | Attempt]) -> Said | None:
     """
     said = [one for each in found if isinstance(each, list) for one in each]
     return max(said, key=lambda each: (each.attempt.choosing or 0.0, -each.cross_entropy), default=None)
+
+
+def _normalised(logits: Logits) -> Logits:
+    said: Logits = log_softmax(logits, axis=1)
+    return said
 
 
 def _calibrated(read: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:

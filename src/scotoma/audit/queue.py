@@ -32,14 +32,19 @@ class Job:
     number: int
 
 
+def can_attack(attacker: Attacker, material: Material) -> bool:
+    """Whether it can read such codes, and the original images are there if it needs them."""
+    return attacker.applies(material.shape) and (bool(material.originals) or not attacker.needs_images)
+
+
 def jobs_of(
     attackers: Sequence[Attacker], tasks: Sequence[Task], material: Material, seeds: int = SEEDS
 ) -> list[Job]:
-    """Every attacker that can read such codes, on every task and arm, with one seed or several."""
+    """Every attacker that can, on every task and arm, with one seed or several."""
     return [
         Job(task, sees, attacker, number)
         for attacker in attackers
-        if attacker.applies(material.shape)
+        if can_attack(attacker, material)
         for number in range(seeds if attacker.by_chance else 1)
         for sees in material.arms
         for task in tasks

@@ -9,6 +9,7 @@ import numpy as np
 from scotoma.audit.judge import Case, attempts_of
 from scotoma.audit.material import Material
 from scotoma.audit.protocol import winner_of
+from scotoma.audit.queue import can_attack
 from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
 from scotoma.runs.run_folder import write_checked_json
@@ -61,7 +62,7 @@ def described(material: Material, attackers: Sequence[Attacker]) -> dict[str, An
             "notes": list(table.notes),
         },
         "attackers": [each.name for each in attackers],
-        "not_applicable": [each.name for each in attackers if not each.applies(material.shape)],
+        "not_applicable": [each.name for each in attackers if not can_attack(each, material)],
     }
 
 

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,18 @@ from scotoma.audit.material import (
     Part,
     cropped,
     encode_parts,
+    originals_of,
     rows_of_parts,
     split_codes,
 )
 from scotoma.audit.more import Subject, find_more
-from scotoma.audit.protocol import Said, winner_of
+from scotoma.audit.protocol import Said, together, winner_of
 from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
 from scotoma.audit.releases import averaged, in_releases
 from scotoma.audit.significance import guessing_error
-from scotoma.audit.suites import SUITES, SuiteName
+from scotoma.audit.suites import SUITES, Attacker, SuiteName
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.photos import cores
@@ -161,8 +163,9 @@ class _Audit:
 
     def verdict(self, utility: Target | None, command: str) -> Verdict:
         """Run what is missing, and judge."""
-        request, attackers = self.request, SUITES[self.request.suite]
-        self.material = material = self._material()
+        request, suite = self.request, SUITES[self.request.suite]
+        attackers = suite.attackers
+        self.material = material = self._material(attackers)
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.folder / "cells", self._about(), labels)
         jobs = [job for job in jobs_of(attackers, self.tasks, material) if _enough(job, material)]
@@ -170,7 +173,15 @@ class _Audit:
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
         elsewhere = references.beside(request.references, self.target, utility, others)
-        self.cases = cases = [self._case(task, jobs, found, elsewhere) for task in self.tasks]
+        by_task = {
+            task: [each for job, each in zip(jobs, found, strict=True) if job.task == task]
+            for task in self.tasks
+        }
+        for task, of_task in by_task.items():
+            pairs = product(suite.committees, material.arms)
+            said = [together(committee, arm, of_task, material, task) for committee, arm in pairs]
+            of_task += [each for each in said if each]
+        self.cases = cases = [self._case(task, by_task[task], elsewhere) for task in self.tasks]
         verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
         write_winners(self.folder, cases, material)
         verdict = Verdict(
@@ -215,10 +226,12 @@ class _Audit:
         """What every attempt rests on but the labels: codes, images by part and place, suite and seed."""
         return [self.digest, self.material.digest(), self.request.suite, self.request.seed]
 
-    def _material(self) -> Material:
+    def _material(self, attackers: Sequence[Attacker]) -> Material:
         if isinstance(self.attacked, Target):
             target, seed = self._examined(self.attacked), self.request.seed
             material = encode_parts(target, self.table, self.rows, seed, self.crew.progress)
+            if any(each.needs_images and each.applies(material.shape) for each in attackers):
+                material = replace(material, originals=originals_of(target, material))
         else:
             material = split_codes(self.attacked, self.table, self.rows)
         keys = {"training": self._keys(False), "test": self._keys(True)}
@@ -241,7 +254,6 @@ class _Audit:
     def _case(
         self,
         task: Task,
-        jobs: Sequence[Job],
         found: Sequence[list[Said] | Attempt],
         elsewhere: dict[str, list[Reference]],
     ) -> Case:
@@ -261,7 +273,7 @@ class _Audit:
             max(guessing_error(parts[arm].labels, task) for arm in material.arms),
             guessing_error(parts["choosing"].labels, task),
             counts,
-            [each for job, each in zip(jobs, found, strict=True) if job.task == task],
+            found,
             (references.shuffled_labels(material, task, seed), *elsewhere[str(task)]),
             code_length(parts[material.arms[0]], seed),
         )

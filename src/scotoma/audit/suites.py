@@ -27,7 +27,7 @@ LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 class Attacker:
     """One attacker: its name, how it learns, whether chance decides what comes out (then it gets several
     seeds), and to which codes it can be applied. `more_than` names a smaller one of its kind, which it should
-    not fall behind.
+    not fall behind. One that `needs_images` begins with what original images teach.
     """
 
     name: str
@@ -35,9 +35,28 @@ class Attacker:
     by_chance: bool = False
     applies: Callable[[tuple[int, ...]], bool] = lambda shape: True
     more_than: str | None = None
+    needs_images: bool = False
 
     def __repr__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Attackers that decide together, with all their seeds: the mean of their log-probabilities. Nothing is
+    learned anew. Without `members` it is all attackers of the suite.
+    """
+
+    name: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """Who attacks, and who decides together."""
+
+    attackers: tuple[Attacker, ...]
+    committees: tuple[Committee, ...] = ()
 
 
 LOGISTIC = Attacker("logistic regression", logistic_standardised)
@@ -81,8 +100,26 @@ EXHAUSTIVE = (
         applies=is_map,
     ),
     Attacker(
+        "paper CNN, begun on images",
+        network(paper, 1e-3, by_channel, begin_on_images=True),
+        by_chance=True,
+        applies=is_map,
+        needs_images=True,
+    ),
+    Attacker(
+        "residual CNN, begun on images",
+        network(residual(32), 1e-3, augment=shifted, settings=QUICK_TO_LEARN, begin_on_images=True),
+        by_chance=True,
+        applies=is_map,
+        needs_images=True,
+    ),
+    Attacker(
         "wide MLP", network(mlp(1024), 3e-4, augment=thinned, settings=LONG), by_chance=True, more_than="MLP"
     ),
     *STANDARD,
 )
-SUITES: Mapping[SuiteName, tuple[Attacker, ...]] = {"standard": STANDARD, "exhaustive": EXHAUSTIVE}
+NETWORKS = Committee("all networks", tuple(each.name for each in EXHAUSTIVE if each.by_chance))
+SUITES: Mapping[SuiteName, Suite] = {
+    "standard": Suite(STANDARD),
+    "exhaustive": Suite(EXHAUSTIVE, (NETWORKS, Committee("all attackers"))),
+}
