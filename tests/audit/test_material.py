@@ -1,10 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from scotoma.audit.material import VIEWS, VOTES, cropped, encode_parts, rows_of_parts, split_codes
+from scotoma.audit.material import (
+    VIEWS,
+    VOTES,
+    cropped,
+    encode_parts,
+    originals_of,
+    rows_of_parts,
+    split_codes,
+)
 from scotoma.data.augmentation import centre_crop
 from scotoma.data.splits import Fractions, SplitRecipe, divide
-from scotoma.data.table import Attribute
+from scotoma.data.table import MISSING, Attribute
 from scotoma.data.tasks import Task
 from scotoma.runs.progress import Silent
 from tests.audit.subjects import means, target
@@ -90,3 +100,31 @@ def test_computed_codes_are_taken_as_they_are_without_views() -> None:
     assert (material.codes["test"].centre == codes[rows["test"]]).all()
     assert material.codes["all"].views.shape == (0, len(rows["all"]), 3)
     assert material.shape == (3,)
+
+
+def test_original_images_take_the_shape_of_codes() -> None:
+    rows = rows_of_parts(TABLE, PARTS, ("all",), TASK, seed=0)
+    encoder = target(lambda images: np.repeat(means(images), 2, axis=1))  # two channels of one colour
+    material = encode_parts(encoder, TABLE, rows, 0, Silent())
+    originals = originals_of(encoder, material)
+    assert set(originals) == {"all", "stopping"}
+    images = cropped(TABLE.pixels[rows["all"]], encoder, None).astype(np.float64)
+    quarter = images[5, 0, :4, 4:].mean() / 127.5 - 1
+    assert originals["all"].shape == (len(rows["all"]), 2, 2, 2)
+    assert originals["all"][5, :, 0, 1] == pytest.approx([quarter, quarter], abs=1e-6)
+    with_them = replace(material, originals=originals)
+    assert with_them.examples(TASK, "choosing").originals is None
+    shown = with_them.examples(TASK, "all")
+    assert shown.originals is not None and np.array_equal(shown.originals, originals["all"])
+
+
+def test_images_without_a_label_have_no_original_either() -> None:
+    classes = np.where(np.arange(len(TABLE)) % 3 == 0, MISSING, np.arange(len(TABLE)) % 2)
+    table = replace(TABLE, attributes={"blue": Attribute(("no", "yes"), classes)})
+    task = Task(("yes",), ("no", "yes"), attribute="blue")
+    material = encode_parts(target(), table, {"all": PARTS.training, "test": PARTS.test}, 0, Silent())
+    material = replace(material, originals=originals_of(target(), material))
+    examples = material.examples(task, "all")
+    assert examples.originals is not None
+    known = classes[PARTS.training] != MISSING
+    assert np.array_equal(examples.originals, material.originals["all"][known])

@@ -19,6 +19,7 @@ from scotoma.audit.neural import (
 )
 from scotoma.audit.representations import by_channel
 from scotoma.data.tasks import Task
+from scotoma.errors import ScotomaError
 from scotoma.metrics import image_weights
 
 TASK = Task(("yes",), ("no", "yes"))
@@ -142,3 +143,25 @@ def test_networks_take_maps_of_any_size(shape: tuple[int, int, int]) -> None:
     codes = torch.randn(4, *shape)
     for made in (classifier_for(shape, 3), ResidualNetwork(shape, 8, 3), perceptron(shape, 16, 3)):
         assert made(codes).shape == (4, 3)
+
+
+def test_a_network_that_begins_on_images_goes_on_from_what_they_taught() -> None:
+    """Codes that show the class in the way the images do, and too few updates to learn it from them."""
+    settings = replace(QUICK, evaluate_every=40, max_iterations=40)
+    codes = [planted(seed, size=3.0) for seed in range(3)]
+    training, stopping = (replace(each, originals=each.codes.centre) for each in codes[:2])
+
+    def cross_entropy(begin_on_images: bool) -> float:
+        learn = network(mlp(32), 5e-4, settings=settings, begin_on_images=begin_on_images)
+        learned = learn(training, stopping, Occasion(TASK, 0))
+        logits = torch.from_numpy(learned.read(codes[2].codes))
+        return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(codes[2].classes)))
+
+    assert cross_entropy(True) < cross_entropy(False) - 0.05
+
+
+def test_a_network_that_begins_on_images_needs_them() -> None:
+    learn = network(mlp(8), 1e-3, settings=QUICK, begin_on_images=True)
+    with pytest.raises(ScotomaError) as told:
+        learn(planted(0), planted(1), Occasion(TASK, 0))
+    assert str(told.value) == "It begins with the original images, and these are not known."

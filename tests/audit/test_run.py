@@ -10,18 +10,21 @@ import pytest
 
 from scotoma.audit import protocol, queue, suites
 from scotoma.audit.examples import Examples, Learned, Occasion
+from scotoma.audit.material import rows_of_parts
+from scotoma.audit.neural import mlp, network
 from scotoma.audit.protocol import attack_once
 from scotoma.audit.run import AuditRequest, audit
-from scotoma.audit.suites import Attacker
-from scotoma.data.splits import PARTS
+from scotoma.audit.suites import Attacker, Committee
+from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import by_category
+from scotoma.data.tasks import Task
 from scotoma.errors import InputError, ScotomaError, TimeLimitReached
 from scotoma.runs.more import Piece
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.runs.verdict import Verdict
 from scotoma.verification.statistics import Interval
-from tests.audit.subjects import QUICK, Images, means, nothing, target
-from tests.examples import image_table
+from tests.audit.subjects import QUICK, SHORT, Images, means, nothing, target
+from tests.examples import CATEGORIES, image_table
 
 TABLE = image_table(per_category=120)
 REQUEST = AuditRequest(("ant",), ("dog",), references=())
@@ -30,6 +33,15 @@ REQUEST = AuditRequest(("ant",), ("dog",), references=())
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
+
+
+def choosing_labels() -> Any:
+    parts = divide(TABLE, SplitRecipe(0, Fractions()))
+    return TABLE.labels[rows_of_parts(TABLE, parts, ("all",), Task(("ant",), CATEGORIES), 0)["choosing"]]
+
+
+def choosing_classes(name: str) -> Any:
+    return (choosing_labels() == CATEGORIES.index(name)).astype(int)
 
 
 def found(verdict: Verdict, task: str) -> Any:
@@ -69,6 +81,57 @@ def test_every_attacker_that_can_tries_with_one_seed_or_three(tmp_path: Path) ->
     ]
     assert verdict.run["not_applicable"] == ["for maps of pairs"]
     assert [each.choosing for each in attempts] == sorted((each.choosing for each in attempts), reverse=True)
+
+
+def test_committees_say_the_mean_of_what_their_members_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Attacker(
+        "begun on images",
+        network(mlp(8), 1e-2, settings=SHORT, begin_on_images=True),
+        by_chance=True,
+        needs_images=True,
+    )
+    committees = (Committee("all networks", ("MLP", "begun on images")), Committee("nobody", ("a", "b")))
+    suite = suites.Suite((*QUICK, begun), committees)
+    monkeypatch.setitem(suites.SUITES, "exhaustive", suite)
+    request = replace(REQUEST, suite="exhaustive")
+    verdict = audit(target(), TABLE, request, tmp_path, workers=1)
+    ant = found(verdict, "ant")
+    together = [each for each in ant.attempts if each.attacker in ("all networks", "nobody")]
+    assert [(each.attacker, each.details, each.training) for each in together] == [
+        ("all networks", {"members": 6}, None)
+    ]
+    said = []
+    for path in sorted((tmp_path / "cells").glob("ant--*")):
+        first = read_checked_json(path, "scotoma-attempt", 1)["said"][0]
+        if first["attempt"]["attacker"] != "logistic regression":
+            said.append(first["choosing"])
+    assert len(said) == 6
+    right = np.mean(said, axis=0).argmax(axis=1) == choosing_classes("ant")
+    labels, classes = choosing_labels(), choosing_classes("ant")
+    others = np.mean([right[labels == other].mean() for other in np.unique(labels[classes == 0])])
+    assert together[0].choosing == pytest.approx((right[classes == 1].mean() + others) / 2)
+
+
+def test_who_begins_on_images_is_left_out_where_there_are_codes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Attacker("begun on images", QUICK[1].learn, needs_images=True)
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((QUICK[1], begun)))
+    codes = np.random.default_rng(0).normal(size=(len(TABLE), 4)).astype(np.float32)
+    verdict = audit(codes, TABLE, REQUEST, tmp_path, workers=1)
+    assert verdict.run["not_applicable"] == ["begun on images"]
+    assert {each.attacker for each in found(verdict, "ant").attempts} == {"logistic regression"}
+
+
+def test_members_of_committees_stand_in_their_suite() -> None:
+    suite = suites.SUITES["exhaustive"]
+    names = {each.name for each in suite.attackers}
+    assert len(names) == len(suite.attackers)
+    for committee in suite.committees:
+        assert set(committee.members) <= names
+    assert suite.committees[0].members and not suite.committees[1].members
 
 
 def test_the_winner_is_the_best_on_the_choosing_half_and_what_it_says_is_kept(tmp_path: Path) -> None:
