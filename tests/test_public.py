@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 import scotoma
+from scotoma.audit import suites
 from scotoma.errors import InputError
+from tests.audit.subjects import QUICK
 from tests.tiny import ATTACKS, NETWORKS, TRAINING, write_photos
 
 
@@ -52,3 +54,25 @@ def test_runs_in_python_are_refused_and_replaced_as_on_the_command_line(
     assert other.card.training["seed"] == 1
     parts = scotoma.divide(images, other)
     assert sorted([*parts.training, *parts.reserve, *parts.validation, *parts.test]) == list(range(90))
+
+
+def test_any_encoder_is_attacked_by_a_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
+    blurred = scotoma.open_target("blur=3", size=8, channels=3)
+    images = scotoma.open_images(write_photos(tmp_path / "photos"), blurred)
+    out = tmp_path / "audit"
+    verdict = scotoma.verify_by_suite(blurred, images, out, hide=["bar"], baselines=[])
+    assert (verdict.target.name, verdict.overall) == ("blur 3", "leaks")
+    assert scotoma.Verdict.read(out / "verdict.json") == verdict
+    assert scotoma.write_report(out, tmp_path / "report.html").is_file()
+    # Codes that were computed beforehand, of which nothing is known.
+    codes = images.pixels.astype("float32").mean(axis=(1, 2))
+    named = scotoma.verify_by_suite(codes, images, tmp_path / "codes", tasks=["bar"], baselines=[])
+    assert (named.target.kind, named.overall) == ("codes", "nothing hidden")
+    with pytest.raises(InputError) as caught:
+        scotoma.verify_by_suite(codes, images, tmp_path / "nothing")
+    assert str(caught.value) == (
+        "Nothing says what is to be hidden: name it with hide, or what to attack with tasks."
+    )
+    assert not (tmp_path / "nothing").exists()

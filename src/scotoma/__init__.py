@@ -6,6 +6,7 @@
     encoder = train(images, plan, "runs/shirt")              a FrozenEncoder; load_encoder reads it again
     results = verify(encoder, images, preset, "runs/shirt-attacked")
     write_report("runs/shirt-attacked", "report.html")
+    verdict = verify_by_suite(encoder, images, "runs/shirt-audit")    attackers without knobs; see open_target
     codes = encoder.encode(images.pixels)                    (images, channels, height, width)
     parts = divide(images, encoder)                          rows that the encoder was trained on, and others
 
@@ -21,6 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from scotoma.errors import InputError, ScotomaError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from scotoma.audit.targets import Target
     from scotoma.data.attribute_table import Reading
     from scotoma.data.images import Labelling
     from scotoma.data.splits import Split
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from scotoma.presets import Preset, load_preset
     from scotoma.runs.progress import Progress
     from scotoma.runs.results import Results
+    from scotoma.runs.verdict import Verdict
     from scotoma.training.plan import TrainingPlan
 
 __all__ = [
@@ -37,6 +43,8 @@ __all__ = [
     "train",
     "load_encoder",
     "verify",
+    "open_target",
+    "verify_by_suite",
     "write_report",
     "divide",
     "Preset",
@@ -46,7 +54,9 @@ __all__ = [
     "Sides",
     "TrainingPlan",
     "FrozenEncoder",
+    "Target",
     "Results",
+    "Verdict",
     "InputError",
     "ScotomaError",
 ]
@@ -63,12 +73,14 @@ _HOMES = {
     "TrainingPlan": "scotoma.training.plan",
     "FrozenEncoder": "scotoma.encoder_file",
     "Results": "scotoma.runs.results",
+    "Target": "scotoma.audit.targets",
+    "Verdict": "scotoma.runs.verdict",
 }
 
 
 def open_images(
     source: str | Path,
-    preset: "Preset | FrozenEncoder",
+    preset: "Preset | FrozenEncoder | Target",
     *,
     categories: Sequence[str] | None = None,
     labelling: "Labelling | None" = None,
@@ -79,7 +91,8 @@ def open_images(
     Args:
         source: a folder with one folder of images per category, a folder of IDX files, a table of attributes
             (.csv, .tsv), or "fashion-mnist".
-        preset: a preset to train with, or an encoder to encode or verify with.
+        preset: a preset to train with, or an encoder to encode or verify with, from `load_encoder` or
+            `open_target`.
         categories: those that take part; None for all.
         labelling: which attributes of a table are asked for, how it is read, and what stays on one side of a
             split: `Labelling(attributes=("Male", "age>=35"), sides=Sides(group_by="person"))`.
@@ -89,9 +102,9 @@ def open_images(
         InputError: the source, a category or an image file cannot be used.
     """
     from scotoma.data.images import open_images as open_table
-    from scotoma.presets import Preset
+    from scotoma.encoder_file import FrozenEncoder
 
-    stored = preset.preprocessing if isinstance(preset, Preset) else preset.card.preprocessing
+    stored = preset.card.preprocessing if isinstance(preset, FrozenEncoder) else preset.preprocessing
     return open_table(
         source,
         stored.stored_side,
@@ -176,8 +189,88 @@ def verify(
         return run(encoder, images, request, preset.verification, Path(out), progress=progress)
 
 
+def open_target(
+    named: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    scaling: 'Literal["bytes", "unit", "signed"] | None' = None,
+    layout: 'Literal["nchw", "nhwc"] | None' = None,
+) -> "Target":
+    """Open any encoder that `verify_by_suite` can attack.
+
+    Args:
+        named: an encoder file (.safetensors), an ONNX file (.onnx), a function (module:function, whose code
+            runs), identity, blur=8, pixelate=8, downsample=8, noise=0.5 or jpeg=10.
+        size, channels: the images that it takes, in pixels a side, 1 (gray) or 3 (RGB).
+        scaling: of ONNX files and functions: pixels from 0 to 255, from 0 to 1 or from -1 to 1.
+        layout: of ONNX files and functions: (batch, channels, height, width) or with channels last.
+
+    Raises:
+        InputError: nothing of this name, an encoder that cannot be used, flags that are missing or do not
+            belong here.
+    """
+    from scotoma.audit.targets import ShapeFlags
+    from scotoma.audit.targets import open_target as open_named
+
+    return open_named(named, ShapeFlags(size, channels, scaling, layout))
+
+
+def verify_by_suite(
+    encoder: "FrozenEncoder | Target | npt.NDArray[np.float32]",
+    images: "ImageTable",
+    out: str | Path,
+    *,
+    suite: Literal["standard", "exhaustive"] = "standard",
+    tasks: Sequence[str] | None = None,
+    hide: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    baselines: Sequence[Literal["identity", "blur", "random"]] = ("identity", "blur", "random"),
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: "Progress | None" = None,
+) -> "Verdict":
+    """Attack any encoder by a suite of attackers into the folder `out`; finished attempts there are kept.
+
+    Args:
+        encoder: from `train`, `load_encoder` or `open_target`; or codes (images, ...) computed beforehand, in
+            the order of the images.
+        images: from `open_images`; for an encoder of ours those of training, for the same split.
+        out: the folder for verdict.json.
+        suite: who attacks.
+        tasks: what to attack; None for what is hidden and kept.
+        hide, keep: what is to be hidden and kept, where no encoder file says it.
+        baselines: what to attack beside it.
+        seed: where random choices come from.
+        overwrite: replace an earlier run in `out`.
+        progress: is shown encodings and attackers.
+
+    Raises:
+        InputError: an unknown task, nothing to attack, too few images, a folder that is in use or holds
+            something else.
+    """
+    from scotoma.audit.run import AuditRequest, audit
+    from scotoma.audit.targets import Target, target_of_ours
+    from scotoma.encoder_file import FrozenEncoder
+    from scotoma.runs.run_folder import claim, held
+
+    target = target_of_ours(encoder) if isinstance(encoder, FrozenEncoder) else encoder
+    card = target.card if isinstance(target, Target) else None
+    hidden, kept = (None if each is None else tuple(each) for each in (hide, keep))
+    hidden, kept = card.purpose(hidden, kept) if card else (hidden or (), kept or ())
+    if not hidden and not tasks:
+        raise InputError(
+            "Nothing says what is to be hidden: name it with hide, or what to attack with tasks."
+        )
+    named = None if tasks is None else tuple(tasks)
+    request = AuditRequest(hidden, kept, named, suite, tuple(baselines), seed)
+    claim(Path(out), "suite", overwrite=overwrite, resume=True)
+    with held(Path(out)):
+        return audit(target, images, request, Path(out), progress=progress)
+
+
 def write_report(run: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:
-    """Write the report on a folder that `verify` wrote as one HTML file.
+    """Write the report on a folder that `verify` or `verify_by_suite` wrote as one HTML file.
 
     Raises:
         InputError: the folder holds no results, or `out` exists and is not to be replaced.

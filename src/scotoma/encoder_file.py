@@ -54,6 +54,22 @@ class Card:
     format: str = FORMAT
     version: int = VERSION
 
+    def purpose(
+        self, hide: tuple[str, ...] | None, keep: tuple[str, ...] | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is hidden and what is kept: what the card says, and in an anonymous file what somebody says.
+
+        Raises:
+            InputError: they contradict each other.
+        """
+        for flag, given, known in (("--hide", hide, self.hide), ("--keep", keep, self.keep)):
+            if given is not None and known is not None and set(given) != set(known):
+                raise InputError(
+                    f"{flag} {','.join(given) or 'nothing'} contradicts the encoder file, which says "
+                    f"{','.join(known) or 'nothing'}; leave {flag} out."
+                )
+        return self.hide or hide or (), self.keep or keep or ()
+
 
 @dataclass(frozen=True, eq=False)
 class FrozenEncoder:

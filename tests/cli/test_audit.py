@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+import scotoma
 from scotoma.audit import suites
 from scotoma.cli import main
 from scotoma.data.images import open_images
+from scotoma.errors import InputError
 from scotoma.runs.verdict import Verdict
 from tests.audit.subjects import QUICK
 from tests.tiny import write_photos
@@ -203,4 +205,19 @@ def test_a_folder_of_another_suite_is_left_alone(
     capsys.readouterr()
     out = str(tmp_path / "audit")
     assert main(["verify", encoder, "--data", str(places), "--out", out]) == 2
-    assert "holds a audit run, not a verification run" in capsys.readouterr().err
+    assert "holds a suite run, not a verification run" in capsys.readouterr().err
+
+
+def test_from_python_the_file_of_an_encoder_says_what_it_hides(
+    trained: Path, places: Path, tmp_path: Path
+) -> None:
+    encoder = scotoma.load_encoder(trained / "encoder.safetensors")
+    images = scotoma.open_images(places, encoder, categories=encoder.card.categories)
+    verdict = scotoma.verify_by_suite(encoder, images, tmp_path / "audit", baselines=[])
+    assert (verdict.hide, verdict.keep) == (("airport_terminal",), ("office",))
+    assert verdict.target.kind == "trained"
+    with pytest.raises(InputError) as caught:
+        scotoma.verify_by_suite(encoder, images, tmp_path / "other", hide=["bar"])
+    assert str(caught.value) == (
+        "--hide bar contradicts the encoder file, which says airport_terminal; leave --hide out."
+    )

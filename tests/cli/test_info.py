@@ -9,10 +9,13 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
+from scotoma.audit import suites
 from scotoma.cli import main
 from scotoma.encoder_file import load_encoder
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
 from scotoma.runs.run_folder import claim, write_json
+from scotoma.runs.verdict import Verdict
+from tests.audit.subjects import QUICK
 
 
 def facts(out: str) -> dict[str, str]:
@@ -119,3 +122,26 @@ def test_what_is_no_file_of_ours_is_told(tmp_path: Path, capsys: pytest.CaptureF
     told = capsys.readouterr().err
     assert told.startswith(f"{path} is no encoder file: it is not safetensors (")
     assert told.count("\n") == 1
+
+
+def test_the_folder_of_a_suite_is_described(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite(QUICK))
+    out = tmp_path / "audit"
+    command = ["verify", "blur=3", "--suite", "standard", "--data", str(places), "--out", str(out)]
+    names = ["--hide", "bar", "--keep", "office", "--baselines", "none"]
+    assert main([*command, "--size", "8", "--channels", "3", *names]) == 0
+    verdict = Verdict.read(out / "verdict.json")
+    bar = verdict.tasks[0]
+    assert bar.winner is not None
+    capsys.readouterr()
+    assert main(["info", str(out)]) == 0
+    found = {name: value.strip() for name, value in facts(capsys.readouterr().out).items()}
+    assert (found["run"], found["state"], found["suite"]) == ("suite", "finished", "standard")
+    assert (found["hides"], found["keeps"]) == ("bar", "office")
+    assert found["encoder"] == f"blur 3 (blur), digest {verdict.target.digest}"
+    assert found["bar"] == (
+        f"{100 * bar.winner.accuracy:.1f} % by {bar.winner.attacker}, floor {100 * bar.floor:.1f} %: leaks"
+    )
+    assert set(found["flags"].split(", ")) == {each.code for each in verdict.flags}

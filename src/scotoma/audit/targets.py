@@ -16,7 +16,7 @@ from scotoma.audit.onnx_file import open_onnx
 from scotoma.audit.python_function import open_function
 from scotoma.data.augmentation import Preprocessing
 from scotoma.data.decoding import require_size
-from scotoma.encoder_file import Card, encode_pixels, load_encoder
+from scotoma.encoder_file import Card, FrozenEncoder, encode_pixels, load_encoder
 from scotoma.errors import InputError
 
 __all__ = ["ShapeFlags", "Target", "open_target"]
@@ -141,7 +141,11 @@ def _codes(name: str, given: object, images: int) -> Codes:
 def _trained(named: str, shape: ShapeFlags) -> Target:
     if given := shape.given("size", "channels", "scaling", "layout"):
         raise InputError(f"{', '.join(given)}: {named} knows the images that it takes, leave this out.")
-    frozen = load_encoder(named)
+    return target_of_ours(load_encoder(named))
+
+
+def target_of_ours(frozen: FrozenEncoder) -> Target:
+    """An encoder of ours as it is attacked."""
     stored = frozen.card.preprocessing
     cropped = replace(stored, stored_side=stored.size)
 

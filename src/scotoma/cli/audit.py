@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scotoma.runs.more import Piece
     from scotoma.runs.verdict import Verdict
 
-KIND = "audit"
+KIND = "suite"
 CODES = (".npy", ".npz")
 # Where the files lie, and what is attacked: these may differ, attacks are added to what is there.
 _FREE = ("command", "encoder", "data", "tasks", "baselines", "utility", "more")
@@ -40,7 +40,8 @@ class TargetFlags:
         size: the side in pixels of the images that the encoder takes. Not needed for encoder files.
         channels: of these images: 1 (gray) or 3 (RGB). Not needed for encoder files.
         scaling: for ONNX files and functions: what pixels become, bytes (0 to 255), unit (0 to 1) or signed
-            (-1 to 1). Default: bytes.
+            (-1 to 1). Default: bytes, where the encoder takes uint8; where it takes other numbers, it must be
+            said.
         layout: for ONNX files and functions: nchw or nhwc. Default: nchw.
     """
 
@@ -146,15 +147,10 @@ def _opened(
         codes, labels = open_codes(Path(options.encoder), Path(options.data), names, labelling)
         return codes, labels, request
     target = open_target(options.encoder, ShapeFlags(**options.shape))
-    card = target.card
-    hide, keep = (card.hide, card.keep) if card else (None, None)
-    for flag, given, known in (("--hide", options.hide, hide), ("--keep", options.keep, keep)):
-        if given is not None and known is not None and set(given) != set(known):
-            raise InputError(
-                f"{flag} {','.join(given) or 'nothing'} contradicts the encoder file, which says "
-                f"{','.join(known) or 'nothing'}; leave {flag} out."
-            )
-    request = _request(options, AuditRequest(hide or options.hide or (), keep or options.keep or ()))
+    hide, keep = options.hide or (), options.keep or ()
+    if target.card is not None:
+        hide, keep = target.card.purpose(options.hide, options.keep)
+    request = _request(options, AuditRequest(hide, keep))
     return target, _images(options, target, request, unnamed), request
 
 
@@ -196,14 +192,13 @@ def _images(
 ) -> "ImageTable":
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.images import open_images
-    from scotoma.encoder_file import load_encoder
     from scotoma.runs.progress import watched
 
     names = (*request.hide, *request.keep, *(request.tasks or ()))
     if unnamed:
         names += _unnamed(options, names)
     if target.card is not None:
-        return open_as_in_training(options, load_encoder(options.encoder), names)
+        return open_as_in_training(options, target.card, names)
     return open_images(
         options.data,
         target.preprocessing.stored_side,

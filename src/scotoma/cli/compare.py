@@ -1,17 +1,17 @@
 """The verb `compare`: which of two attacked encoders gives away more, on the same test images?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
+from scotoma.runs.run_folder import make_folder_of, require_free
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from scotoma.runs.results import Role
     from scotoma.verification.comparison import Attacked, Comparison, TaskComparison
 
 RESULTS, VERDICT = "results.json", "verdict.json"
@@ -59,7 +59,8 @@ def compare(
     from scotoma.verification.comparison import compare as compare_encoders
 
     if options.out is not None:
-        _require_free(options.out, options.overwrite)
+        require_free(options.out, options.overwrite, "the figures", "compared.json")
+        make_folder_of(options.out)
     comparison = compare_encoders(*_both(options))
     console = Console()
     console.print(_table(comparison))
@@ -68,17 +69,6 @@ def compare(
     if options.out is not None:
         comparison.write(options.out)
         print(f"Written: {options.out}")
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    if out.is_dir():
-        raise InputError(f"{out} is a folder: name a file for the figures, such as {out / 'compared.json'}.")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists already: choose another --out, or give --overwrite to replace it.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {out.parent} cannot be made: {error.strerror}.") from None
 
 
 def _both(options: CompareOptions) -> "tuple[Attacked, Attacked]":
@@ -180,8 +170,9 @@ def _table(comparison: "Comparison") -> "Table":
 
 
 def _row(each: "TaskComparison") -> tuple[str, ...]:
-    signs: Mapping[Role, str] = {"hide": "-", "keep": "+", "other": ""}
-    sign = signs[each.roles[0]] if each.roles[0] == each.roles[1] else ""
+    from scotoma.reports.table import SIGNS
+
+    sign = SIGNS[each.roles[0]] if each.roles[0] == each.roles[1] else ""
     first, second = (f"{100 * accuracy:.1f}" for accuracy in each.accuracies)
     interval = f"{100 * each.difference:+.1f} [{100 * each.low:+.1f}, {100 * each.high:+.1f}]"
     return (

@@ -84,6 +84,27 @@ def _run_folder(folder: Path) -> Facts:
             accuracy = "" if cell.test_accuracy is None else f"{100 * cell.test_accuracy:.1f} % "
             why = f": {cell.note}" if cell.state == "failed" else ""
             facts[f"{cell.encoder}, {cell.task}"] = f"{accuracy}({cell.state}, {cell.attacker}){why}"
+    if (folder / "verdict.json").is_file():
+        facts |= _verdict(folder / "verdict.json")
+    return facts
+
+
+def _verdict(path: Path) -> Facts:
+    from scotoma.runs.verdict import Verdict
+
+    verdict = Verdict.read(path)
+    facts = {
+        "suite": verdict.suite,
+        "encoder": f"{verdict.target.name} ({verdict.target.kind}), digest {verdict.target.digest}",
+        "hides": ", ".join(verdict.hide) or "nothing",
+        "keeps": ", ".join(verdict.keep) or "nothing",
+    }
+    for task in verdict.tasks:
+        won = task.winner
+        accuracy = f"{100 * won.accuracy:.1f} % by {won.attacker}, " if won else ""
+        facts[task.task] = f"{accuracy}floor {100 * task.floor:.1f} %: {task.outcome}"
+    if verdict.flags:
+        facts["flags"] = ", ".join(dict.fromkeys(each.code for each in verdict.flags))
     return facts
 
 
@@ -93,7 +114,7 @@ def _state(folder: Path) -> str:
     from scotoma.runs.run_folder import read_checked_json
     from scotoma.training.state import last_iteration
 
-    if (folder / "encoder.safetensors").exists() or (folder / "results.json").exists():
+    if any((folder / name).exists() for name in ("encoder.safetensors", "results.json", "verdict.json")):
         return "finished"
     if (folder / "sweep.json").exists():
         sweep = read_checked_json(folder / "sweep.json", SWEEP, SWEEP_VERSION)

@@ -51,7 +51,7 @@ def run_verification(
     plan = make_plan(encoder, _request(options), preset.verification)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = open_as_in_training(options, encoder, (*plan.hide, *plan.keep, *plan.tasks))
+    table = open_as_in_training(options, encoder.card, (*plan.hide, *plan.keep, *plan.tasks))
     for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
         if table.categories and (flag == "tasks" or encoder.card.hide is None):
             known_names(named, table.categories, flag)

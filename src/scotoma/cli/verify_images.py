@@ -10,12 +10,10 @@ from scotoma.errors import InputError
 if TYPE_CHECKING:
     from scotoma.cli.verify import VerifyOptions
     from scotoma.data.table import ImageTable
-    from scotoma.encoder_file import FrozenEncoder
+    from scotoma.encoder_file import Card
 
 
-def open_as_in_training(
-    options: "VerifyOptions", encoder: "FrozenEncoder", attributes: tuple[str, ...]
-) -> "ImageTable":
+def open_as_in_training(options: "VerifyOptions", card: "Card", attributes: tuple[str, ...]) -> "ImageTable":
     """The images that are named, with these attributes of a table, divided as the encoder file says.
 
     Raises:
@@ -25,11 +23,11 @@ def open_as_in_training(
     from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
 
-    stored = encoder.card.preprocessing
-    labelling = _as_in_training(options.labels, encoder).labelling(attributes)
+    stored = card.preprocessing
+    labelling = _as_in_training(options.labels, card).labelling(attributes)
     group = options.categories
     if group is None and not is_table(Path(options.data)):
-        group = _group_of_training(options.data, encoder)
+        group = _group_of_training(options.data, card)
     return open_images(
         options.data,
         stored.stored_side,
@@ -40,11 +38,11 @@ def open_as_in_training(
     )
 
 
-def _group_of_training(data: str, encoder: "FrozenEncoder") -> tuple[str, ...] | None:
+def _group_of_training(data: str, card: "Card") -> tuple[str, ...] | None:
     """The categories that took part in training; None for all, which is said."""
     from scotoma.data.images import category_names
 
-    trained = encoder.card.categories
+    trained = card.categories
     if not trained:
         print(
             f"The encoder file does not name the categories of training: all of {data} are used. "
@@ -58,7 +56,7 @@ def _group_of_training(data: str, encoder: "FrozenEncoder") -> tuple[str, ...] |
     return trained
 
 
-def _as_in_training(labels: LabelsOptions, encoder: "FrozenEncoder") -> LabelsOptions:
+def _as_in_training(labels: LabelsOptions, card: "Card") -> LabelsOptions:
     """The options with what kept images together in training: else the encoder may have seen test images.
 
     Raises:
@@ -66,7 +64,7 @@ def _as_in_training(labels: LabelsOptions, encoder: "FrozenEncoder") -> LabelsOp
     """
     from scotoma.encoder_file import UNNAMED
 
-    sides = encoder.card.split.sides
+    sides = card.split.sides
     problems = []
     for flag, trained, now in (
         ("--group-by", sides.group_by, labels.group_by),

@@ -33,9 +33,10 @@ from scotoma.reports.findings import (
 )
 from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
 from scotoma.reports.more import more_section
-from scotoma.reports.page import environment, require_free, write_page
+from scotoma.reports.page import environment, write_page
 from scotoma.reports.verdict import encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
+from scotoma.runs.run_folder import require_free
 from scotoma.runs.verdict import Verdict
 
 RESULTS, VERDICT = "results.json", "verdict.json"
@@ -72,7 +73,7 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
             f"{run} holds neither {RESULTS} nor {VERDICT}, so there is nothing to report on. "
             "Give the folder that `scotoma verify` wrote (its --out)."
         )
-    require_free(out, overwrite)
+    require_free(out, overwrite, "the report", "report.html")
     if has_verdict:
         return write_page(out, render_verdict(Verdict.read(run / VERDICT), more_section(run)))
     return write_page(out, render(Results.read(run / RESULTS), run / "gallery.npz"))

@@ -179,6 +179,30 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
     return continued
 
 
+def require_free(out: Path, overwrite: bool, what: str, example: str) -> None:
+    """Check that a file can be written there.
+
+    Raises:
+        InputError: it is a folder, or exists and is not to be replaced.
+    """
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file for {what}, such as {out / example}.")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists already: choose another --out, or give --overwrite to replace it.")
+
+
+def make_folder_of(out: Path) -> None:
+    """Make the folder that a file will lie in, where it is missing.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {out.parent} cannot be made: {error.strerror}.") from None
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a folder while a run writes to it, so that no second process does.

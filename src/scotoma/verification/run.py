@@ -115,14 +115,7 @@ def make_plan(
         raise InputError(
             "This encoder file is anonymous: it does not say what it hides. Name it with --hide (and --keep)."
         )
-    for flag, given, known in (("--hide", request.hide, card.hide), ("--keep", request.keep, card.keep)):
-        if given is not None and known is not None and set(given) != set(known):
-            raise InputError(
-                f"{flag} {','.join(given) or 'nothing'} contradicts the encoder file, which says "
-                f"{','.join(known) or 'nothing'}; leave {flag} out."
-            )
-    hide = card.hide or request.hide or ()
-    keep = card.keep or request.keep or ()
+    hide, keep = card.purpose(request.hide, request.keep)
     tasks = request.tasks or (*hide, *keep)
     return VerificationPlan(
         tasks, hide, keep, card.encoder, card.classifier, card.preprocessing, card.split, attack, request.seed
