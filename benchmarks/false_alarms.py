@@ -91,7 +91,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     counts = {}
-    with patch.dict(suites.SUITES, {"standard": QUICK}), patch.object(run, "code_length", lambda *_: None):
+    with (
+        patch.dict(suites.SUITES, {"standard": suites.Suite(QUICK)}),
+        patch.object(run, "code_length", lambda *_: None),
+    ):
         for setting in SETTINGS:
             counts[setting.name] = sum(leaks(setting, seed) for seed in range(options.seeds))
             print(f"{setting.name}: {counts[setting.name]} of {options.seeds}", flush=True)
