@@ -75,3 +75,17 @@ def test_a_folder_of_somebody_else_or_of_another_scale(
     assert said(capsys, "table1", "--scale", "places", "--no-run", "--out", out) == (
         f"{out} holds runs of the scale fashion, not of places: choose another --out."
     )
+
+
+def test_the_time_limit_ends_it_with_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["reproduce", "table1", "--scale", "fashion", "--only", "hide-shirt", "--out", str(out)]
+    assert main([*command, "--time-limit", "0.000001s"]) == 1
+    assert capsys.readouterr().err.endswith(
+        f"The time limit is reached: 0 of 24 cells have ended. The same command goes on; {out / 'table1'}.md "
+        "shows what has ended.\n"
+    )
+    assert "missing" in (out / "table1.md").read_text()
+    assert not (out / "encoders").exists()

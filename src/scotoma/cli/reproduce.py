@@ -1,12 +1,14 @@
 """The verb `reproduce`: do the paper's tables, figures and statements come out again?"""
 
+import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from scotoma.cli.options import Names, seed_numbers
-from scotoma.errors import InputError
+from scotoma.cli.options import Names, resumable, seconds, seed_numbers
+from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.run_folder import claim, held, read_json, write_json
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def reproduce(
     only: str | None = None,
     dry_run: _Flag = False,
     no_run: _Flag = False,
+    time_limit: str | None = None,
     out: Path,
 ) -> None:
     """Make a table, a figure or a set of statements of the paper anew.
@@ -52,6 +55,7 @@ def reproduce(
         only: run only the cells whose name contains this.
         dry_run: run nothing; print every cell with its command, and what all would cost.
         no_run: run nothing; collect what is there.
+        time_limit: stop after this long, as in 90s, 30m or 8h; the same command goes on.
         out: the folder to write.
     """
     from scotoma.experiments.artefact import write_artefact
@@ -63,6 +67,8 @@ def reproduce(
     from scotoma.runs.progress import watched
 
     wanted, on = find_artefact(artefact), load_scale(scale)
+    limit = math.inf if time_limit is None else seconds(time_limit, "--time-limit")
+    deadline = time.monotonic() + limit
     numbers = seed_numbers(seeds, "--seeds") or on.seeds
     places = places_of(on, out, data, other_data)
     cells = [cell for cell in wanted.cells(on, numbers) if only is None or only in cell.label]
@@ -77,7 +83,12 @@ def reproduce(
     with held(out):
         _require_scale(out, scale)
         require_same_settings(cells, out)
-        failures = None if no_run else try_cells(cells, places, watched())
+        with resumable(f"The same command goes on; {out / artefact}.md shows what has ended."):
+            try:
+                failures = None if no_run else try_cells(cells, places, watched(), deadline)
+            except (KeyboardInterrupt, TimeLimitReached):
+                write_artefact(wanted, on, numbers, places)
+                raise
         print(write_artefact(wanted, on, numbers, places))
     print(f"Written: {out / artefact}.md, .json{' and .png' if wanted.picture else ''}.")
     if failures is not None:
