@@ -75,4 +75,14 @@ def test_any_encoder_is_attacked_by_a_suite(tmp_path: Path, monkeypatch: pytest.
     assert str(caught.value) == (
         "Nothing says what is to be hidden: name it with hide, or what to attack with tasks."
     )
+    with pytest.raises(InputError) as caught:
+        scotoma.verify_by_suite(codes[:-1], images, tmp_path / "nothing", tasks=["bar"])
+    assert str(caught.value) == (
+        f"encoder holds {len(images) - 1} codes, and there are {len(images)} images: give a code each, in "
+        "the same order."
+    )
+    codes[3, 1] = float("nan")
+    with pytest.raises(InputError) as caught:
+        scotoma.verify_by_suite(codes, images, tmp_path / "nothing", tasks=["bar"])
+    assert str(caught.value).startswith(f"encoder: 1 of {len(images)} codes are not finite")
     assert not (tmp_path / "nothing").exists()

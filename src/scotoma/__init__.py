@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from scotoma.errors import InputError, ScotomaError
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from scotoma.audit.targets import Target
@@ -217,7 +216,7 @@ def open_target(
 
 
 def verify_by_suite(
-    encoder: "FrozenEncoder | Target | npt.NDArray[np.float32]",
+    encoder: "FrozenEncoder | Target | npt.NDArray[Any]",
     images: "ImageTable",
     out: str | Path,
     *,
@@ -246,27 +245,31 @@ def verify_by_suite(
         progress: is shown encodings and attackers.
 
     Raises:
-        InputError: an unknown task, nothing to attack, too few images, a folder that is in use or holds
-            something else.
+        InputError: an unknown task, nothing to attack, too few images, images of another size, codes that are
+            not one for each image or not finite, a folder that is in use or holds something else.
     """
+    from scotoma.audit.computed_codes import codes_of
     from scotoma.audit.run import AuditRequest, audit
     from scotoma.audit.targets import Target, target_of_ours
     from scotoma.encoder_file import FrozenEncoder
     from scotoma.runs.run_folder import claim, held
 
-    target = target_of_ours(encoder) if isinstance(encoder, FrozenEncoder) else encoder
-    card = target.card if isinstance(target, Target) else None
+    if isinstance(encoder, FrozenEncoder):
+        encoder = target_of_ours(encoder)
+    elif not isinstance(encoder, Target):
+        encoder = codes_of(encoder, images)
+    card = encoder.card if isinstance(encoder, Target) else None
     hidden, kept = (None if each is None else tuple(each) for each in (hide, keep))
     hidden, kept = card.purpose(hidden, kept) if card else (hidden or (), kept or ())
-    if not hidden and not tasks:
+    named = None if tasks is None else tuple(tasks)
+    if not hidden and not named:
         raise InputError(
             "Nothing says what is to be hidden: name it with hide, or what to attack with tasks."
         )
-    named = None if tasks is None else tuple(tasks)
     request = AuditRequest(hidden, kept, named, suite, tuple(baselines), seed)
     claim(Path(out), "suite", overwrite=overwrite, resume=True)
     with held(Path(out)):
-        return audit(target, images, request, Path(out), progress=progress)
+        return audit(encoder, images, request, Path(out), progress=progress)
 
 
 def write_report(run: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:

@@ -69,6 +69,21 @@ def open_codes(
     return codes, _table(codes, path, table, said, asked.sides)
 
 
+def codes_of(array: npt.ArrayLike, images: ImageTable) -> Codes:
+    """Codes that stand in memory, one for each image, in their order.
+
+    Raises:
+        InputError: they are no codes, or not one for each image.
+    """
+    codes = checked_codes(np.asarray(array), "encoder")
+    if len(codes) != len(images):
+        raise InputError(
+            f"encoder holds {len(codes):,} codes, and there are {len(images):,} images: give a code each, "
+            "in the same order."
+        )
+    return codes
+
+
 def _only_for_images(asked: Labelling) -> list[str]:
     wanted = {
         "--file-column": asked.reading.file_column,
@@ -84,18 +99,26 @@ def _only_for_images(asked: Labelling) -> list[str]:
 
 
 def _read(path: Path) -> Codes:
-    array = _array(path)
+    return checked_codes(_array(path), str(path))
+
+
+def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
+    """An array (images, ...) as fp32 codes.
+
+    Raises:
+        InputError: it holds no numbers, or some that are not finite; it is no array of codes.
+    """
     if array.dtype.kind not in "fiub":
-        raise InputError(f"{path} holds {array.dtype}; codes are numbers.")
+        raise InputError(f"{name} holds {array.dtype}; codes are numbers.")
     if array.ndim == 0 or not array.size:
-        raise InputError(f"{path} holds an array of shape {array.shape}; codes are an array (images, ...).")
+        raise InputError(f"{name} holds an array of shape {array.shape}; codes are an array (images, ...).")
     with np.errstate(over="ignore"):
         codes = array.astype(np.float32, order="C")
     bad = np.flatnonzero(~np.isfinite(codes).reshape(len(codes), -1).all(axis=1))
     if len(bad):
         shown = ", ".join(map(str, bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")
         raise InputError(
-            f"{path}: {len(bad):,} of {len(codes):,} codes are not finite (NaN, or beyond float32), in rows "
+            f"{name}: {len(bad):,} of {len(codes):,} codes are not finite (NaN, or beyond float32), in rows "
             f"{shown} (the first is 0). Leave them out, with their rows of the table."
         )
     return codes
