@@ -6,7 +6,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from scotoma.audit import representations
+from scotoma.audit import classical, representations
 from scotoma.audit.classical import (
     BINS,
     _bins,
@@ -17,6 +17,7 @@ from scotoma.audit.classical import (
     logistic_standardised,
     logistic_whitened,
     neighbours,
+    weights_of,
 )
 from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Occasion
 from scotoma.audit.pairs import pairs
@@ -201,3 +202,31 @@ def test_trees_read_bins_of_equal_weight() -> None:
     two = np.array([[0.0], [1.0], [1.0]], np.float32)
     first, second, third = _bins(two, np.ones(3))(two)[:, 0]
     assert first < second == third
+
+
+def test_some_images_weigh_by_category_what_all_do() -> None:
+    def rare(random: np.random.Generator, images: int) -> tuple[Floats, Labels]:
+        return spread(random, images)[0], (random.random(images) < 0.1).astype(np.int64)
+
+    all_of_them = drawn(rare, (2000,))[0]
+    rows = balanced_rows(all_of_them, 300, 0)
+    weights, classes = weights_of(all_of_them, rows), all_of_them.classes[rows]
+    assert np.bincount(classes).tolist() == [150, 150]
+    assert weights.mean() == pytest.approx(1)
+    # Both classes count alike in all images, so that they do in some.
+    assert [weights[classes == kind].sum() for kind in (0, 1)] == pytest.approx([150, 150])
+
+
+def test_a_kernel_machine_that_learns_from_some_images_of_a_rare_class_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of twenty images is of the class, and its cloud lies half over the others'."""
+
+    def rare(random: np.random.Generator, images: int) -> tuple[Floats, Labels]:
+        classes = (random.random(images) < 0.05).astype(np.int64)
+        codes = random.normal(size=(images, 2, 3)) + classes[:, None, None]
+        return codes.astype(np.float32), classes
+
+    monkeypatch.setattr(classical, "KERNEL_IMAGES", 200)
+    best = 0.89  # of the six values' sum: the normal distribution's value at sqrt(6) / 2
+    assert accuracy(kernel_machine, drawn(rare, (4000, 1000, 4000))) > best - 0.03

@@ -51,7 +51,7 @@ def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -
     from sklearn.svm import SVC
 
     rows = balanced_rows(training, KERNEL_IMAGES, occasion.seed)
-    weights = training.weights[rows] * len(rows) / training.weights[rows].sum()
+    weights = weights_of(training, rows)
     candidates: list[tuple[float, int, Learned]] = []
     for name, represent in (("raw", raw), ("standardised", standardised)):
         features = represent(training.codes.flat())
@@ -182,6 +182,17 @@ def balanced_rows(examples: Examples, most: int, seed: int) -> npt.NDArray[np.in
         chosen.append(random.permutation(rows)[:count])
         left -= count
     return np.sort(np.concatenate(chosen))
+
+
+def weights_of(examples: Examples, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Weights of some of the images, (rows,), with mean 1: each category counts as much as it does in all."""
+    labels = examples.labels[rows]
+    weights = examples.weights[rows].astype(np.float64)
+    for label in np.unique(labels):
+        here = labels == label
+        weights[here] *= examples.weights[examples.labels == label].sum() / weights[here].sum()
+    scaled: npt.NDArray[np.float64] = weights * len(rows) / weights.sum()
+    return scaled
 
 
 def _nearest(some: Floats, others: Floats, count: int) -> npt.NDArray[np.int64]:

@@ -22,9 +22,10 @@ from scotoma.verification.settings import AttackSettings
 
 # A suite has no knobs: these hold for every encoder and every task.
 SETTINGS = AttackSettings(
-    schedule="averaged", batch=64, evaluate_every=75, patience=10, rise=0.002, max_iterations=4000
+    schedule="averaged", batch=64, evaluate_every=75, patience=10, rise=0.002, max_iterations=6000
 )
 
+Augment = Callable[[Tensor, np.random.Generator], Tensor]
 Build = Callable[[tuple[int, ...], int], nn.Module]
 
 
@@ -33,7 +34,7 @@ def network(
     rate: float,
     scale: Callable[[Floats], Scale] = by_value,
     *,
-    augment: Callable[[Tensor, np.random.Generator], Tensor] = lambda codes, random: codes,
+    augment: Augment = lambda codes, random: codes,
     votes: bool = False,
     settings: AttackSettings = SETTINGS,
     begin_on_images: bool = False,
@@ -44,7 +45,7 @@ def network(
         build: makes it for codes of a shape and a number of classes.
         rate: of Adam; what attacks is a running average of the weights (schedule "averaged").
         scale: how codes are scaled, learned from the training codes.
-        augment: changes batches of codes in training.
+        augment: changes batches of codes in training, where there are no views of the training images.
         votes: also read every image from its views, where there are any, with one vote each.
         settings: of the protocol.
         begin_on_images: learn from the original images first, in the shape of codes, and go on from there.
@@ -103,15 +104,25 @@ class _Views:
 
     codes: Encoded
     scale: Scale
-    augment: Callable[[Tensor, np.random.Generator], Tensor]
+    augment: Augment
 
     def draw(self, positions: Labels, random: np.random.Generator) -> Tensor:
-        """One view of each image, chosen at random, scaled and augmented."""
+        """One view of each image, chosen at random, scaled; augmented where there are no views, of which an
+        attacker learns more.
+        """
         chosen = random.integers(-1, len(self.codes.views), size=len(positions))
         drawn = self.codes.centre[positions]
         of_view = np.flatnonzero(chosen >= 0)
         drawn[of_view] = self.codes.views[chosen[of_view], positions[of_view]]
-        return self.augment(torch.from_numpy(self.scale(drawn)), random)
+        scaled = torch.from_numpy(self.scale(drawn))
+        return scaled if len(self.codes.views) else self.augment(scaled, random)
+
+
+def half_of_batches(augment: Augment) -> Augment:
+    """Augmentation of every other batch or so: what shifts hide, as in faces that all stand at one place, is
+    learned from the rest.
+    """
+    return lambda codes, random: augment(codes, random) if random.random() < 0.5 else codes
 
 
 def shifted(codes: Tensor, random: np.random.Generator) -> Tensor:

@@ -13,12 +13,23 @@ from scotoma.audit.classical import (
     neighbours,
 )
 from scotoma.audit.examples import Learn
-from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper, residual, shifted, thinned
+from scotoma.audit.neural import (
+    SETTINGS,
+    half_of_batches,
+    is_map,
+    mlp,
+    network,
+    paper,
+    residual,
+    shifted,
+    thinned,
+)
 from scotoma.audit.pairs import pairs
 from scotoma.audit.representations import by_channel
 
 SuiteName = Literal["standard", "exhaustive"]
 SEEDS = 3
+SHIFTED, THINNED = half_of_batches(shifted), half_of_batches(thinned)
 QUICK_TO_LEARN = replace(SETTINGS, patience=6)
 LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 
@@ -66,14 +77,14 @@ PAPER = Attacker("paper CNN", network(paper, 2e-3, by_channel, votes=True), by_c
 STANDARD = (
     Attacker(
         "residual CNN",
-        network(residual(32), 1e-3, augment=shifted, settings=QUICK_TO_LEARN),
+        network(residual(32), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN),
         by_chance=True,
         applies=is_map,
         more_than="paper CNN",
     ),
     Attacker("paper CNN, low rate", network(paper, 5e-4, by_channel), by_chance=True, applies=is_map),
     PAPER,
-    Attacker("MLP", network(mlp(256), 1e-3, augment=thinned), by_chance=True, more_than=LOGISTIC.name),
+    Attacker("MLP", network(mlp(256), 2e-3, augment=THINNED), by_chance=True, more_than=LOGISTIC.name),
     Attacker("kernel machine", kernel_machine, more_than=LOGISTIC.name),
     Attacker("pairs of values", pairs),
     Attacker("boosted trees", boosted_trees),
@@ -87,7 +98,7 @@ REFERENCE_ATTACKERS = (PAPER, LOGISTIC)
 EXHAUSTIVE = (
     Attacker(
         "wide residual CNN",
-        network(residual(64), 5e-4, augment=shifted, votes=True, settings=LONG),
+        network(residual(64), 1e-3, by_channel, augment=SHIFTED, votes=True, settings=LONG),
         by_chance=True,
         applies=is_map,
         more_than="residual CNN",
@@ -108,13 +119,15 @@ EXHAUSTIVE = (
     ),
     Attacker(
         "residual CNN, begun on images",
-        network(residual(32), 1e-3, augment=shifted, settings=QUICK_TO_LEARN, begin_on_images=True),
+        network(
+            residual(32), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN, begin_on_images=True
+        ),
         by_chance=True,
         applies=is_map,
         needs_images=True,
     ),
     Attacker(
-        "wide MLP", network(mlp(1024), 3e-4, augment=thinned, settings=LONG), by_chance=True, more_than="MLP"
+        "wide MLP", network(mlp(1024), 5e-4, augment=THINNED, settings=LONG), by_chance=True, more_than="MLP"
     ),
     *STANDARD,
 )
