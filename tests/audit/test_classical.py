@@ -230,3 +230,16 @@ def test_a_kernel_machine_that_learns_from_some_images_of_a_rare_class_tells_it(
     monkeypatch.setattr(classical, "KERNEL_IMAGES", 200)
     best = 0.89  # of the six values' sum: the normal distribution's value at sqrt(6) / 2
     assert accuracy(kernel_machine, drawn(rare, (4000, 1000, 4000))) > best - 0.03
+
+
+def test_a_kernel_is_as_wide_as_codes_of_many_equal_values_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six values, a hundred times each: their components vary a hundred times as much as one value."""
+
+    def copied(random: np.random.Generator, images: int) -> tuple[Floats, Labels]:
+        classes = random.integers(2, size=images)
+        values = random.normal(size=(images, 6)) + 0.8 * classes[:, None]
+        return values.repeat(100, axis=1).astype(np.float32), classes
+
+    monkeypatch.setattr(representations, "MOST", 6)
+    best = 0.836  # the normal distribution's value at 0.4 sqrt(6)
+    assert accuracy(kernel_machine, drawn(copied, (600, 300, 3000))) > best - 0.03

@@ -44,9 +44,9 @@ logistic_whitened = logistic(whitened)
 
 
 def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
-    """A support vector machine with a Gaussian kernel whose width is the square root of the number of
-    features, on raw or standardised codes, with one of several penalties, as suits the stopping half; of many
-    images it learns from some of each class, drawn at random.
+    """A support vector machine with a Gaussian kernel as wide as codes usually differ (the square root of the
+    sum of the variances of all features), on raw or standardised codes, with one of several penalties, as
+    suits the stopping half; of many images it learns from some of each class, drawn at random.
     """
     from sklearn.svm import SVC
 
@@ -58,7 +58,7 @@ def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -
         learned_from = features(training.codes.flat()[rows])
         for penalty in PENALTIES:
             occasion.go_on()
-            machine = SVC(C=penalty, gamma=1 / learned_from.shape[1], cache_size=500)
+            machine = SVC(C=penalty, gamma="scale", cache_size=500)
             machine.fit(learned_from, training.classes[rows], weights)
 
             def read(codes: Encoded, machine: SVC = machine, features: Features = features) -> Logits:
