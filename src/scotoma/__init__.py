@@ -193,8 +193,8 @@ def open_target(
     *,
     size: int | None = None,
     channels: int | None = None,
-    scaling: 'Literal["bytes", "unit", "signed"] | None' = None,
-    layout: 'Literal["nchw", "nhwc"] | None' = None,
+    scaling: Literal["bytes", "unit", "signed"] | None = None,
+    layout: Literal["nchw", "nhwc"] | None = None,
 ) -> "Target":
     """Open any encoder that `verify_by_suite` can attack.
 

@@ -41,8 +41,8 @@ def downsample(pixels: Pixels, factor: int) -> Codes:
     """The mean of each block of `factor` x `factor` pixels, once: the side is size / factor, rounded up, and
     the last blocks are smaller where it does not divide.
 
-    Of a pixelated image that is all that there is to know: an attacker reads each block once, which is
-    quicker than reading its copies and finds no less.
+    Of a pixelated image that is all that there is to know: an attacker reads each block once, not its
+    copies.
     """
     first = np.arange(0, pixels.shape[-1], factor)
     return _scaled(_means(pixels, first, (first + factor).clip(max=pixels.shape[-1])))
