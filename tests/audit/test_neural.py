@@ -9,6 +9,7 @@ from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Occasion
 from scotoma.audit.networks import ResidualNetwork, classifier_for, perceptron, stages_before
 from scotoma.audit.neural import (
     SETTINGS,
+    half_of_batches,
     is_map,
     mlp,
     network,
@@ -165,3 +166,27 @@ def test_a_network_that_begins_on_images_needs_them() -> None:
     with pytest.raises(ScotomaError) as told:
         learn(planted(0), planted(1), Occasion(TASK, 0))
     assert str(told.value) == "It begins with the original images, and these are not known."
+
+
+def test_codes_are_augmented_where_there_are_no_views_of_images() -> None:
+    seen: list[int] = []
+
+    def noted(codes: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
+        seen.append(len(codes))
+        return codes
+
+    learn = network(mlp(8), 2e-3, augment=noted, settings=replace(QUICK, max_iterations=20))
+    learn(planted(0), planted(1), Occasion(TASK, 0))
+    assert seen == [QUICK.batch] * 20
+    training = planted(0)
+    views = replace(training, codes=Encoded(training.codes.centre, training.codes.centre[None]))
+    seen.clear()
+    learn(views, planted(1), Occasion(TASK, 0))
+    assert seen == []
+
+
+def test_about_every_other_batch_is_augmented() -> None:
+    augment = half_of_batches(lambda codes, random: codes + 1)
+    random = np.random.default_rng(0)
+    changed = sum(float(augment(torch.zeros(1), random)) for _ in range(1000))
+    assert changed == pytest.approx(500, abs=50)
