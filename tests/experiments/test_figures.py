@@ -17,17 +17,21 @@ def scale(tiny_scale: str) -> Scale:
     return load_scale(tiny_scale)
 
 
-def test_iterations_to_ninety_percent_of_the_way() -> None:
-    # Chance .5, best .9: the level is .86.
-    assert figure1.reached_at([10, 20, 30, 40], [0.6, 0.85, 0.87, 0.9]) == 30
-    assert figure1.reached_at([10, 20], [0.5, 0.4]) is None
-    assert figure1.reached_at([], []) is None
+def test_iterations_to_an_accuracy_that_both_reach() -> None:
+    # Chance .5, the best of the worse .9: the level is .86, from either side.
+    worse, better = [0.6, 0.85, 0.87, 0.9], [0.7, 0.99]
+    assert figure1.common_level(worse, better) == pytest.approx(0.86)
+    assert figure1.common_level(better, worse) == pytest.approx(0.86)
+    assert figure1.reached_at([10, 20, 30, 40], worse, 0.86) == 30
+    assert figure1.common_level([0.5, 0.4], better) is None
+    assert figure1.common_level([], better) is None
+    assert figure1.common_level(worse, []) is None
 
 
 def test_curves_and_how_much_slower(tmp_path: Path, scale: Scale) -> None:
     first = attack_of(scale, "-a +b", "label-flip", 0, 0)
     hide = first.tasks[0]
-    clear = attack("identity", hide, 0.9, curve=curve({0: 0.5, 10: 0.89, 20: 0.9}))
+    clear = attack("identity", hide, 0.9, curve=curve({0: 0.5, 5: 0.6, 10: 0.89, 20: 0.9}))
     slow = attack("encoder", hide, 0.6, curve=curve({0: 0.5, 10: 0.51, 40: 0.6}))
     write_attacks(first, tmp_path, [clear, slow])
     found = figure1.collect(scale, (0,), tmp_path)
@@ -40,13 +44,15 @@ def test_curves_and_how_much_slower(tmp_path: Path, scale: Scale) -> None:
     curves = {each.encoder: each for each in found.panels[0].curves}
     assert (curves["identity"].reached, curves["identity"].slower) == (10, 1.0)
     assert (curves["label-flip"].iterations, curves["label-flip"].reached) == ((10, 40), 40)
-    assert curves["label-flip"].slower == 4.0
+    # Not over the 10 iterations to identity's own best: it is at .59 after 5.
+    assert curves["label-flip"].level == pytest.approx(0.59)
+    assert (curves["label-flip"].identity, curves["label-flip"].slower) == (5, 8.0)
     assert curves["gan"].best is None
     # The baselines of the only attack that has them stand in both directions.
     assert found.panels[3].curves[0].best == 0.9
     shown = figure1.markdown(found)
-    assert "| -a +b | -airport_terminal | label-flip | 60.0 | 40 | 4.0 |" in shown
-    assert "| -a +b | -airport_terminal | gan | missing | missing | missing |" in shown
+    assert "| -a +b | -airport_terminal | label-flip | 60.0 | 59.0 | 40 | 5 | 8.0 |" in shown
+    assert "| -a +b | -airport_terminal | gan | missing | missing | missing | missing | missing |" in shown
     assert Image.open(io.BytesIO(figure1.picture(found))).format == "PNG"
 
 

@@ -63,8 +63,9 @@ def test_means_over_seeds(tmp_path: Path, scale: Scale) -> None:
         write_attacks(own, tmp_path, [attack("encoder", "office", test)])
     entry = collect(scale, (0, 1), tmp_path).rows[3].entries[1]
     assert entry.test == pytest.approx(0.65)
-    # Two seeds: half = 12.7062 s / sqrt 2, s = .1 / sqrt 2.
-    assert entry.high == pytest.approx(0.65 + 12.7062 * 0.05, abs=1e-5)
+    # Two seeds: half = 12.7062 s / sqrt 2, s = .1 / sqrt 2; no accuracy is above 1.
+    assert entry.low == pytest.approx(0.65 - 12.7062 * 0.05, abs=1e-5)
+    assert entry.high == 1.0
 
 
 def test_answers_weigh_as_balanced_accuracy_does(tmp_path: Path, scale: Scale) -> None:

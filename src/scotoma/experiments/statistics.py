@@ -44,12 +44,12 @@ def mean_of_tasks(tasks: Sequence[Interval]) -> Interval:
 
 
 def bounds(seeds: Sequence[Bounded]) -> tuple[float | None, float | None]:
-    """What bounds the mean of the seeds' accuracies: Student's interval over seeds, or, of the only seed that
-    is there, the interval over test images.
+    """What bounds the mean of the seeds' accuracies: Student's interval over seeds, cut at 0 and 1, which it
+    passes where few seeds differ much; or, of the only seed that is there, the interval over test images.
     """
     there = [(accuracy, low, high) for accuracy, low, high in seeds if accuracy is not None]
     if (over := t_interval([accuracy for accuracy, _, _ in there])) is not None:
-        return over.low, over.high
+        return max(over.low, 0.0), min(over.high, 1.0)
     return there[0][1:] if there else (None, None)
 
 
