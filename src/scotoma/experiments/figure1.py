@@ -25,16 +25,16 @@ _LINES: dict[str, tuple[str, str]] = {
     "label-flip": ("#d9541a", "-"),
     "gan": ("#2f7fc1", "--"),
 }
-# Iterations are counted up to one accuracy, the same for an attacker and for identity's: this far from guessing
-# to the best of the worse of both. Counted up to its own best, an attacker that learns next to nothing is fast.
+# Iterations are counted up to one accuracy, the same for an attacker and for identity's: this far from
+# guessing to the best of the worse of both. To its own best, one that learns next to nothing is fast.
 FAR = 0.9
 _PANEL = (4.6, 3.2)  # inches
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation accuracy of one attacker. `level` is the accuracy up to which iterations are counted, `reached`
-    the attacker's, `identity` those of the attacker of original images to the same accuracy, `slower` their ratio.
+    """Validation accuracy of one attacker. `level` is the accuracy up to which iterations are counted,
+    `reached` the attacker's, `identity` those of the attacker of original images, `slower` their ratio.
     """
 
     encoder: str
@@ -105,9 +105,9 @@ def markdown(found: Figure1) -> str:
     lines = [
         "# Figure 1: fresh attackers learn",
         "",
-        f"Seed {found.seed}. Iterations: how many an attacker, and that of original images, takes to the level, "
-        f"which is {FAR:.0%} of the way from 50 % to the best of the worse of the two. Attackers are tested now and "
-        "then, more often at the beginning, so a ratio is as coarse as that. The curves are in figure1.png.",
+        f"Seed {found.seed}. Iterations: how many an attacker, and that of original images, takes to the "
+        f"level: {FAR:.0%} of the way from 50 % to the best of the worse of the two. Attackers are tested more "
+        "often at the beginning, and a ratio is as coarse as that. The curves are in figure1.png.",
         "",
         table(heads, rows),
     ]
