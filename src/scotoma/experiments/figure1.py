@@ -106,8 +106,8 @@ def markdown(found: Figure1) -> str:
         "# Figure 1: fresh attackers learn",
         "",
         f"Seed {found.seed}. Iterations: how many an attacker, and that of original images, takes to the "
-        f"level: {FAR:.0%} of the way from 50 % to the best of the worse of the two. Attackers are tested more "
-        "often at the beginning, and a ratio is as coarse as that. The curves are in figure1.png.",
+        f"level: {FAR:.0%} of the way from 50 % to the best of the worse of the two. Attackers are tested "
+        "more often at the beginning, and a ratio is as coarse as that. The curves are in figure1.png.",
         "",
         table(heads, rows),
     ]
