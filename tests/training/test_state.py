@@ -15,6 +15,7 @@ from torch import Tensor
 from scotoma.data.sampling import Batches
 from scotoma.data.tasks import training_tasks
 from scotoma.errors import InputError
+from scotoma.networks.adam import Adam
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.runs.tensor_file import write_tensors
@@ -43,9 +44,8 @@ def everything(game: Game) -> dict[str, Tensor]:
     for number, classifier in enumerate(game.classifiers):
         tensors |= {f"{number} {name}": tensor for name, tensor in classifier.state_dict().items()}
     for side in ("encoder", "classifier"):
-        optimiser: torch.optim.Optimizer = getattr(game, f"{side}_optimiser")
-        for number, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"{side} {number} {name}": tensor for name, tensor in state.items()}
+        optimiser: Adam = getattr(game, f"{side}_optimiser")
+        tensors |= {f"{side} {name}": tensor for name, tensor in optimiser.state().items()}
     return tensors
 
 
@@ -75,9 +75,15 @@ def test_moments_lie_in_memory_as_their_weights_do(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, game, Record(), "f")
     load_checkpoint(tmp_path, game, "f")
     spread = 0
-    for optimiser in (game.encoder_optimiser, game.classifier_optimiser):
-        for weight, state in optimiser.state.items():
-            assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == weight.stride()
+    classifiers = [weight for classifier in game.classifiers for weight in classifier.parameters()]
+    for optimiser, weights in (
+        (game.encoder_optimiser, list(game.encoder.parameters())),
+        (game.classifier_optimiser, classifiers),
+    ):
+        state = optimiser.state()
+        assert len(state) == 3 * len(weights)
+        for row, weight in enumerate(weights):
+            assert state[f"{row}.exp_avg"].stride() == state[f"{row}.exp_avg_sq"].stride() == weight.stride()
             spread += not weight.is_contiguous()
     assert spread > 2
 

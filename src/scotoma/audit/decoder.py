@@ -17,6 +17,7 @@ from scotoma.audit.neural import is_map
 from scotoma.audit.representations import by_channel, by_value
 from scotoma.data.sampling import Rows, generator
 from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
+from scotoma.networks.adam import Adam
 from scotoma.networks.classifier import convolution_block
 from scotoma.networks.first_weights import from_seed
 from scotoma.runs.progress import Progress
@@ -166,13 +167,12 @@ class _Student:
     def __init__(self, network: nn.Module, settings: DecoderSettings) -> None:
         self.network, self.settings = network, settings
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=settings.rate)
+        self.optimiser = Adam(network.parameters(), settings.rate)
         self.iteration = 0
         self.best = copy.deepcopy(self.average.state_dict())
 
     def update(self, codes: Tensor, images: Tensor) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * min(1.0, (self.iteration + 1) / WARM_UP)
+        self.optimiser.rate = self.settings.rate * min(1.0, (self.iteration + 1) / WARM_UP)
         self.optimiser.zero_grad()
         F.mse_loss(self.network(codes), images).backward()
         self.optimiser.step()

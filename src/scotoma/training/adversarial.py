@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batch, Batches
+from scotoma.networks.adam import Adam
 from scotoma.networks.encoder import Encoder
 from scotoma.objectives import OBJECTIVES, cross_entropy, encoder_loss
 from scotoma.training.schedule import classifier_batch, encoder_batch, encoder_rate, warm_up_batch
@@ -27,8 +28,8 @@ class Game:
     average: Encoder
     classifiers: Sequence[nn.Module]
     hidden: int
-    encoder_optimiser: torch.optim.Optimizer
-    classifier_optimiser: torch.optim.Optimizer
+    encoder_optimiser: Adam
+    classifier_optimiser: Adam
     iteration: int
     chosen: Encoder | None = None
 
@@ -43,8 +44,8 @@ def start_game(
         copy.deepcopy(encoder).eval().requires_grad_(False),
         classifiers,
         hidden,
-        torch.optim.Adam(encoder.parameters(), lr=settings.encoder_rate, fused=True),
-        torch.optim.Adam(parameters, lr=settings.classifier_rate, fused=True),
+        Adam(encoder.parameters(), settings.encoder_rate),
+        Adam(parameters, settings.classifier_rate),
         -settings.warm_up,
     )
 
@@ -91,8 +92,7 @@ def update_encoder(game: Game, batch: Batch, settings: TrainingSettings) -> Tens
     its loss.
     """
     objective = OBJECTIVES[settings.objective]
-    for group in game.encoder_optimiser.param_groups:
-        group["lr"] = encoder_rate(settings, game.iteration)
+    game.encoder_optimiser.rate = encoder_rate(settings, game.iteration)
     with mixed_precision(settings):
         logits = _logits(game, batch, game.encoder(batch.images), settings)
     pairs = list(zip(logits, batch.labels, strict=True))

@@ -18,6 +18,7 @@ from scotoma.data.splits import Split
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import encode_pixels
+from scotoma.networks.adam import Adam
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.first_weights import from_seed
@@ -95,7 +96,7 @@ def attack_shortly(
     """
     settings = plan.training
     attacker = from_seed(seed, lambda: Classifier(plan.classifier, plan.encoder.code_shape, task.classes))
-    optimiser = torch.optim.Adam(attacker.parameters(), lr=settings.classifier_rate, fused=True)
+    optimiser = Adam(attacker.parameters(), settings.classifier_rate)
     rows = BalancedRows(training.labels(task), np.arange(len(training.rows)), task)
     found = []
     for step in range(settings.probe_steps):

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from scotoma.errors import InputError
+from scotoma.networks.adam import Adam
 from scotoma.runs.settings import build
 from scotoma.runs.tensor_file import read_tensors, write_tensors
 from scotoma.training.adversarial import Game
@@ -127,8 +127,7 @@ def _tensors(game: Game) -> dict[str, Tensor]:
         state = classifier.state_dict().items()
         tensors |= {f"classifier.{index}.{name}": tensor for name, tensor in state}
     for side, optimiser in _optimisers(game):
-        for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"{side}.{index}.{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"{side}.{name}": tensor for name, tensor in optimiser.state().items()}
     return tensors
 
 
@@ -141,20 +140,10 @@ def _restore(game: Game, tensors: dict[str, Tensor]) -> None:
     for index, classifier in enumerate(game.classifiers):
         classifier.load_state_dict(_below(tensors, f"classifier.{index}."))
     for side, optimiser in _optimisers(game):
-        parameters = [each for group in optimiser.param_groups for each in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below(tensors, f"{side}.").items():
-            number, moment = name.split(".")
-            index = int(number)
-            if tensor.dim():
-                # The fused Adam walks through memory: moments must lie there as their weights do
-                # (channels_last).
-                tensor = torch.empty_like(parameters[index]).copy_(tensor)
-            state.setdefault(index, {})[moment] = tensor
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        optimiser.load_state(_below(tensors, f"{side}."))
 
 
-def _optimisers(game: Game) -> list[tuple[str, torch.optim.Optimizer]]:
+def _optimisers(game: Game) -> list[tuple[str, Adam]]:
     return [
         ("encoder-optimiser", game.encoder_optimiser),
         ("classifier-optimiser", game.classifier_optimiser),

@@ -14,6 +14,7 @@ from scotoma.data.table import MISSING
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
+from scotoma.networks.adam import Adam
 from scotoma.objectives import cross_entropy
 from scotoma.runs.results import Point, State
 from scotoma.verification.calibration import Calibration, calibrate
@@ -144,7 +145,7 @@ class _Student:
         """A new optimiser: moments of another rate, and of other weights, are forgotten."""
         self.rate = rate
         self.network.train()
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
+        self.optimiser = Adam(self.network.parameters(), rate)
         # What is looked at and kept: the network itself, or the average of what it was lately.
         self.looked_at = self.network
         if self.settings.schedule == "averaged":
@@ -178,8 +179,7 @@ class _Student:
 
     def _warm_up(self) -> None:
         # Adam's first steps are as long as its rate allows, in whatever direction the first batches point.
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * min(1.0, (self.iteration + 1) / WARM_UP)
+        self.optimiser.rate = self.rate * min(1.0, (self.iteration + 1) / WARM_UP)
 
     @torch.no_grad()
     def _update_average(self) -> None:
