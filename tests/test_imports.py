@@ -45,7 +45,6 @@ HEAVY = {
     "simplejpeg",
     "safetensors",
     "jinja2",
-    "imagehash",
     "onnx",
     "onnxruntime",
 }

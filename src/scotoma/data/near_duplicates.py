@@ -2,9 +2,9 @@
 
 The same photograph in two files, once smaller, brighter or compressed anew, has other pixels and so another
 `pixel_key`, and may fall on both sides of a split. Two looks find it: its perceptual hash hardly changes (64
-bits that say which of the lowest 8x8 frequencies of the gray image lie above their median, `phash` of the
-library imagehash), and of the pairs that are left few are alike in a small picture of 16x16 pixels unless
-they are the same. Mirrored and rotated copies, and crops of more than a few per cent, are not found.
+bits that say which of the lowest 8x8 frequencies of the gray image lie above their median, the `phash`
+of imagehash), and of the pairs that are left few are alike in a small picture of 16x16 pixels
+unless they are the same. Mirrored and rotated copies, and crops of more than a few per cent, are not found.
 
 How the numbers below were chosen is in experiments/near_duplicates.py. They are for photographs: of small
 pictures of one kind of thing, as those of Fashion-MNIST, thousands of pairs are alike and none is the same.
@@ -13,10 +13,10 @@ pictures of one kind of thing, as those of Fashion-MNIST, thousands of pairs are
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy.fft import dct
 
 from scotoma.data.decoding import require_size
 from scotoma.data.photos import in_threads
@@ -29,6 +29,9 @@ CANDIDATES = 8
 # Correlation of gray values from which two small pictures count as the same, and their side in pixels.
 LIKENESS = 0.95
 SMALL = 16
+# Sides of the picture whose frequencies are taken, and of the square of the lowest of them.
+FREQUENCIES = 32
+LOWEST = 8
 # Standard deviation of the gray values, of 255, below which an image counts as flat: about there compression
 # begins to decide the hash.
 FLAT = 4.0
@@ -65,10 +68,11 @@ class Look:
     small: npt.NDArray[np.float32]
 
 
-def look(image: Pixels) -> Look:
-    """A look at one image: uint8 (side, side, channels)."""
-    gray = _gray(image)
-    return Look(_hash(gray), _small(gray).astype(np.float32))
+def looks(images: Sequence[Pixels]) -> list[Look]:
+    """A look at each image: uint8 (side, side, channels)."""
+    grays = [_gray(image) for image in images]
+    smalls = (_small(gray).astype(np.float32) for gray in grays)
+    return [Look(int(one), small) for one, small in zip(_hashes(grays), smalls, strict=True)]
 
 
 def near_duplicates_of(looks: Sequence[Look]) -> Rows:
@@ -80,8 +84,9 @@ def near_duplicates_of(looks: Sequence[Look]) -> Rows:
 def perceptual_hashes(pixels: Pixels, progress: Progress | None = None) -> Hashes:
     """The perceptual hash of each image: uint8 (images, side, side, 1 or 3 channels) -> uint64 (images,).
 
-    Bits stand as in the hexadecimal form that imagehash prints. In a flat image noise alone decides them (all
-    constant images share one hash), so flat images get `NO_HASH`, which is near no other.
+    Bits are those of imagehash, and stand as in the hexadecimal form that it prints. In a flat image noise
+    alone decides them (all constant images share one hash), so flat images get `NO_HASH`, which is near no
+    other.
 
     Raises:
         InputError: images that have neither 1 nor 3 channels.
@@ -90,7 +95,7 @@ def perceptual_hashes(pixels: Pixels, progress: Progress | None = None) -> Hashe
     hashes = np.empty(len(pixels), np.uint64)
     row = 0
     for found in in_threads(
-        lambda rows: [_hash(_gray(pixels[row])) for row in rows], len(pixels), "comparing images", progress
+        lambda rows: _hashes([_gray(pixels[row]) for row in rows]), len(pixels), "comparing images", progress
     ):
         hashes[row : row + len(found)] = found
         row += len(found)
@@ -196,10 +201,27 @@ def _sorted(first: Rows, second: Rows, wanted: npt.NDArray[np.bool_]) -> Rows:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _hash(gray: Image.Image) -> int:
-    if np.asarray(gray).std() < FLAT:
-        return int(NO_HASH)
-    return int.from_bytes(np.packbits(imagehash.phash(gray).hash).tobytes(), "big")
+def _hashes(grays: Sequence[Image.Image]) -> Hashes:
+    """Of some images at once: one by one, most of the time is NumPy's way there and back."""
+    if not grays:
+        return np.empty(0, np.uint64)
+    size = (FREQUENCIES, FREQUENCIES)
+    pictures = np.stack([np.asarray(gray.resize(size, Image.Resampling.LANCZOS)) for gray in grays])
+    waves = dct(dct(pictures.astype(np.float64), axis=1), axis=2)
+    lowest = waves[:, :LOWEST, :LOWEST].reshape(len(grays), BITS)
+    bits = lowest > np.median(lowest, axis=1, keepdims=True)
+    hashes = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+    return np.where(_deviations(grays) < FLAT, NO_HASH, hashes)
+
+
+def _deviations(grays: Sequence[Image.Image]) -> npt.NDArray[np.float64]:
+    """Standard deviations of the gray values, by how often there is each of the 256."""
+    counts = np.array([gray.histogram() for gray in grays], np.float64)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    values = np.arange(256.0)
+    distances = values - (shares @ values)[:, None]
+    deviations: npt.NDArray[np.float64] = np.sqrt((shares * distances**2).sum(axis=1))
+    return deviations
 
 
 def _small(gray: Image.Image) -> npt.NDArray[np.float64]:

@@ -4,8 +4,9 @@
 stop at images that cannot be read.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +17,7 @@ from scotoma.data.attributes import ColumnSummary
 from scotoma.data.catalogue import Catalogue
 from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
 from scotoma.data.images import Labelling, answers, find_asked, read_arrays, with_sides
-from scotoma.data.near_duplicates import Look, look, near_duplicates_of
+from scotoma.data.near_duplicates import Look, looks, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import Attribute, ImageTable, by_category
@@ -157,19 +158,25 @@ def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Ima
     assert catalogue.root is not None
     root, labels = catalogue.root, catalogue.labels.tolist()
 
-    def look_at(row: int) -> _Image:
-        name, label = catalogue.files[row], labels[row]
-        try:
-            pixels = decode_image(root / name)
-        except UnreadableImage as error:
-            return _Image(name, label, reason=str(error))
-        height, width = pixels.shape[:2]
-        seen = look(fit_square(pixels, LOOKED_AT, 1)) if min(height, width) >= LOOKED_AT else None
-        return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels), look=seen)
+    def look_at(rows: range) -> list[_Image]:
+        found: list[_Image] = []
+        fitted: dict[int, Pixels] = {}
+        for row in rows:
+            name, label = catalogue.files[row], labels[row]
+            try:
+                pixels = decode_image(os.path.join(root, name))
+            except UnreadableImage as error:
+                found.append(_Image(name, label, reason=str(error)))
+                continue
+            height, width = pixels.shape[:2]
+            if min(height, width) >= LOOKED_AT:
+                fitted[len(found)] = fit_square(pixels, LOOKED_AT, 1)
+            found.append(_Image(name, label, pixel_key(pixels), height, width, is_gray(pixels)))
+        for place, seen in zip(fitted, looks(list(fitted.values())), strict=True):
+            found[place] = replace(found[place], look=seen)
+        return found
 
-    lists = in_threads(
-        lambda rows: [look_at(row) for row in rows], len(catalogue.files), "looking at images", progress
-    )
+    lists = in_threads(look_at, len(catalogue.files), "looking at images", progress)
     return [image for images in lists for image in images]
 
 
