@@ -35,6 +35,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(main(sys.argv[1:]))
 """
 
+COMPILER_TOLD = """
+import sys
+from scotoma.cli import main
+
+assert main(sys.argv[1:]) == 0
+print("compiler loaded:", "torch._dynamo" in sys.modules)
+"""
+
 
 def train(places: Path, out: Path, config: Path, *more: str, keep: str = "office") -> int:
     out_of = ["--config", str(config), "--out", str(out)]
@@ -287,6 +295,14 @@ def test_ctrl_c_before_the_first_checkpoint_says_so(
     assert capsys.readouterr().err.endswith(
         "Stopped. The same command without --overwrite starts again: there was no checkpoint yet.\n"
     )
+
+
+def test_a_run_does_without_torch_s_compiler(places: Path, tiny: Path, tmp_path: Path) -> None:
+    """It takes a second or two to load, and nothing of a run is compiled."""
+    options = ["--keep", "office", "--config", str(tiny), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", COMPILER_TOLD, "train", str(places), *NAMES, *options]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "compiler loaded: False"
 
 
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(

@@ -1,5 +1,6 @@
 import io
 from itertools import combinations
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -87,6 +88,18 @@ def test_hashes_are_those_of_the_library() -> None:
     assert found.dtype == np.uint64
     expected = [str(imagehash.phash(Image.fromarray(image))) for image in images]
     assert [f"{value:016x}" for value in found.tolist()] == expected
+
+
+def test_hashes_of_photographs_are_those_of_the_library(scotoma_data: Path) -> None:
+    files = sorted((scotoma_data / "scenes").rglob("*.jpg"))
+    images = np.stack([fit_square(decode_image(file), 64, 1) for file in files])
+    grays = [Image.fromarray(image[:, :, 0]) for image in images]
+    deviates = images.std(axis=(1, 2, 3)) >= FLAT
+    expected = [int(str(imagehash.phash(gray)), 16) for gray in grays]
+    assert (
+        perceptual_hashes(images).tolist()
+        == np.where(deviates, np.array(expected, np.uint64), NO_HASH).tolist()
+    )
 
 
 def test_a_gray_image_has_one_hash_with_one_channel_and_with_three() -> None:

@@ -122,6 +122,20 @@ def copies(tmp_path: Path, picture: Callable[..., Pixels], encode: Callable[...,
     return root
 
 
+def test_looks_are_of_the_right_images_beside_small_and_unreadable_ones(
+    copies: Path, picture: Callable[..., Pixels], encode: Callable[..., bytes]
+) -> None:
+    expected = survey(copies).near
+    assert expected is not None and len(expected) == 20
+    for name in ("cats/00", "cats/05 a", "dogs/04 b"):
+        (copies / f"{name}.png").write_bytes(b"")
+    for number, name in enumerate(("cats/03 b", "dogs/00 a")):
+        (copies / f"{name}.png").write_bytes(encode(picture(number, 8, 8), "PNG"))
+    found = survey(copies)
+    assert (found.images, len(found.unreadable)) == (42, 3)
+    assert found.near == expected
+
+
 def test_nearly_equal_images_on_several_sides_are_told_until_they_are_kept_together(copies: Path) -> None:
     pairs = {
         (f"{folder}/{number:02} copy.png", f"{folder}/{number:02}.png")

@@ -2,9 +2,9 @@
 
 The same photograph in two files, once smaller, brighter or compressed anew, has other pixels and so another
 `pixel_key`, and may fall on both sides of a split. Two looks find it: its perceptual hash hardly changes (64
-bits that say which of the lowest 8x8 frequencies of the gray image lie above their median, the `phash`
-of imagehash), and of the pairs that are left few are alike in a small picture of 16x16 pixels
-unless they are the same. Mirrored and rotated copies, and crops of more than a few per cent, are not found.
+bits that say which of the lowest 8x8 frequencies of the gray image lie above their median, the `phash` of the
+library imagehash), and of the pairs that are left few are alike in a small picture of 16x16 pixels unless
+they are the same. Mirrored and rotated copies, and crops of more than a few per cent, are not found.
 
 How the numbers below were chosen is in experiments/near_duplicates.py. They are for photographs: of small
 pictures of one kind of thing, as those of Fashion-MNIST, thousands of pairs are alike and none is the same.
@@ -68,7 +68,7 @@ class Look:
     small: npt.NDArray[np.float32]
 
 
-def looks(images: Sequence[Pixels]) -> list[Look]:
+def looks_of(images: Sequence[Pixels]) -> list[Look]:
     """A look at each image: uint8 (side, side, channels)."""
     grays = [_gray(image) for image in images]
     smalls = (_small(gray).astype(np.float32) for gray in grays)

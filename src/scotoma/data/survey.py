@@ -4,7 +4,6 @@
 stop at images that cannot be read.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from scotoma.data.attributes import ColumnSummary
 from scotoma.data.catalogue import Catalogue
 from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
 from scotoma.data.images import Labelling, answers, find_asked, read_arrays, with_sides
-from scotoma.data.near_duplicates import Look, looks, near_duplicates_of
+from scotoma.data.near_duplicates import Look, looks_of, near_duplicates_of
 from scotoma.data.photos import Unreadable, in_threads
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import Attribute, ImageTable, by_category
@@ -158,25 +157,23 @@ def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Ima
     assert catalogue.root is not None
     root, labels = catalogue.root, catalogue.labels.tolist()
 
-    def look_at(rows: range) -> list[_Image]:
-        found: list[_Image] = []
-        fitted: dict[int, Pixels] = {}
-        for row in rows:
-            name, label = catalogue.files[row], labels[row]
-            try:
-                pixels = decode_image(os.path.join(root, name))
-            except UnreadableImage as error:
-                found.append(_Image(name, label, reason=str(error)))
-                continue
-            height, width = pixels.shape[:2]
-            if min(height, width) >= LOOKED_AT:
-                fitted[len(found)] = fit_square(pixels, LOOKED_AT, 1)
-            found.append(_Image(name, label, pixel_key(pixels), height, width, is_gray(pixels)))
-        for place, seen in zip(fitted, looks(list(fitted.values())), strict=True):
-            found[place] = replace(found[place], look=seen)
-        return found
+    def look_at(row: int) -> tuple[_Image, Pixels | None]:
+        """What is kept of a file but its look, and the square that this is taken of."""
+        name, label = catalogue.files[row], labels[row]
+        try:
+            pixels = decode_image(root / name)
+        except UnreadableImage as error:
+            return _Image(name, label, reason=str(error)), None
+        height, width = pixels.shape[:2]
+        square = fit_square(pixels, LOOKED_AT, 1) if min(height, width) >= LOOKED_AT else None
+        return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels)), square
 
-    lists = in_threads(look_at, len(catalogue.files), "looking at images", progress)
+    def look_at_some(rows: range) -> list[_Image]:
+        found = [look_at(row) for row in rows]
+        seen = iter(looks_of([square for _, square in found if square is not None]))
+        return [image if square is None else replace(image, look=next(seen)) for image, square in found]
+
+    lists = in_threads(look_at_some, len(catalogue.files), "looking at images", progress)
     return [image for images in lists for image in images]
 
 

@@ -1,7 +1,7 @@
 """How are weights updated? By Adam (Kingma and Ba, 2015), computed by torch's own fused kernel.
 
-`torch.optim.Adam` computes the same, bit by bit, but loads torch's compiler with its first object, for a
-second or two of each start, and takes half as long again for a step of a small network.
+`torch.optim.Adam` computes the same, bit by bit, but loads torch's compiler with its first object, which
+takes a second or two of each start.
 """
 
 from collections.abc import Iterable, Mapping
