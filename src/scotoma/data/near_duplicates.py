@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.fft import dct
 
 from scotoma.data.decoding import require_size
 from scotoma.data.photos import in_threads
@@ -32,6 +31,8 @@ SMALL = 16
 # Sides of the picture whose frequencies are taken, and of the square of the lowest of them.
 FREQUENCIES = 32
 LOWEST = 8
+# The lowest waves of the discrete cosine transform, (LOWEST, FREQUENCIES).
+WAVES = np.cos(np.pi / FREQUENCIES * np.outer(np.arange(LOWEST), np.arange(FREQUENCIES) + 0.5))
 # Standard deviation of the gray values, of 255, below which an image counts as flat: about there compression
 # begins to decide the hash.
 FLAT = 4.0
@@ -207,8 +208,7 @@ def _hashes(grays: Sequence[Image.Image]) -> Hashes:
         return np.empty(0, np.uint64)
     size = (FREQUENCIES, FREQUENCIES)
     pictures = np.stack([np.asarray(gray.resize(size, Image.Resampling.LANCZOS)) for gray in grays])
-    waves = dct(dct(pictures.astype(np.float64), axis=1), axis=2)
-    lowest = waves[:, :LOWEST, :LOWEST].reshape(len(grays), BITS)
+    lowest = (WAVES @ pictures @ WAVES.T).reshape(len(grays), BITS)
     bits = lowest > np.median(lowest, axis=1, keepdims=True)
     hashes = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
     return np.where(_deviations(grays) < FLAT, NO_HASH, hashes)
