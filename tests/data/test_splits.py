@@ -1,7 +1,11 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
-from scotoma.data.splits import PARTS, Fractions, split
+from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide, split
+from scotoma.data.table import ImageTable
 from scotoma.errors import InputError
 
 KEYS = np.array([f"{number:032x}" for number in range(20_000)])
@@ -46,6 +50,22 @@ def test_seeds_give_independent_splits() -> None:
 def test_the_split_of_a_release_stays_the_same() -> None:
     parts = split(["a", "b", "c", "d", "e", "f", "g", "h"], seed=7)
     assert [getattr(parts, part).tolist() for part in PARTS] == [[0, 4, 5, 6, 7], [1], [2], [3]]
+
+
+def test_a_table_is_divided_once_for_a_recipe_and_is_not_kept_for_it() -> None:
+    table = ImageTable(np.empty((len(KEYS), 0, 0, 0), np.uint8), KEYS, {}, "generated")
+    recipe = SplitRecipe(1, Fractions())
+    parts = divide(table, recipe)
+    assert divide(table, SplitRecipe(1, Fractions())) is parts
+    assert all((vars(parts)[part] == vars(split(KEYS, 1))[part]).all() for part in PARTS)
+    other = divide(table, SplitRecipe(2, Fractions()))
+    assert all((vars(other)[part] == vars(split(KEYS, 2))[part]).all() for part in PARTS)
+    with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
+        parts.training[0] = 1
+    watched = weakref.ref(table)
+    del table
+    gc.collect()
+    assert watched() is None
 
 
 def test_no_images_give_empty_parts() -> None:

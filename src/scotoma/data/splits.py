@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +88,24 @@ class Split:
     test: Rows
 
 
+# On its way to a run a table is divided several times, by as many hashes as it has images.
+_DIVIDED: WeakKeyDictionary[ImageTable, dict[SplitRecipe, Split]] = WeakKeyDictionary()
+
+
 def divide(table: ImageTable, recipe: SplitRecipe) -> Split:
-    """The parts of a table's images: those that were given, or what follows from seed and units."""
+    """The parts of a table's images: those that were given, or what follows from seed and units.
+
+    Rows are read-only: for as long as the table lives, all who ask get the same.
+    """
+    known = _DIVIDED.setdefault(table, {})
+    if recipe not in known:
+        known[recipe] = _divide(table, recipe)
+        for rows in vars(known[recipe]).values():
+            rows.setflags(write=False)
+    return known[recipe]
+
+
+def _divide(table: ImageTable, recipe: SplitRecipe) -> Split:
     if table.parts is not None:
         return Split(
             *(np.flatnonzero(table.parts == number).astype(np.int64) for number in range(len(PARTS)))

@@ -21,15 +21,15 @@ from scotoma.training.run import COLLAPSE_BATCHES, POPULATION_BATCHES
 from scotoma.training.schedule import probes_at
 
 ENOUGH_SECONDS = 0.8
-REPEATS = 5
-TIMED_IMAGES = 256
+REPEATS = 3
+TIMED_IMAGES = 128
 
 
 def estimate_seconds(table: ImageTable, plan: TrainingPlan, start: int | None = None) -> float:
     """Seconds that the run of `plan` will take here and now, from iteration `start` on (default: all of it).
 
     The run itself is not touched: networks and optimisers are copies of its kind, made and thrown away here.
-    Takes some seconds, or twice an iteration's time where that is more.
+    Takes a second or two, or twice an iteration's time where that is more.
     """
     settings = plan.training
     hidden, kept = plan.tasks(table.attributes)
