@@ -25,7 +25,7 @@ from scotoma.audit.protocol import Said
 from scotoma.audit.queue import Crew
 from scotoma.audit.reconstruction import Surroundings, reconstruct
 from scotoma.audit.representations import by_channel
-from scotoma.audit.suites import REFERENCE_ATTACKERS, Attacker
+from scotoma.audit.suites import REFERENCE_ATTACKERS, THINNED, Attacker
 from scotoma.audit.sweeps import BUDGETS, SHARES, compute_curve, label_curve, sweep
 from scotoma.audit.targets import Target
 from scotoma.data.tasks import Task
@@ -33,8 +33,7 @@ from scotoma.runs.more import More, Others, Piece, Reconstruction, Sweeps
 from scotoma.verification.settings import AttackSettings
 
 MORE = "more.json"
-RATE = 2e-3
-MLP_RATE, MLP_WIDTH = 1e-3, 256  # for codes that are no maps
+RATE, MLP_WIDTH = 2e-3, 256  # as in the suite
 # Rules of thumb for the estimate: the updates after which most networks stop, and what a linear attacker
 # takes of their time.
 USUAL_UPDATES = 1500
@@ -152,7 +151,7 @@ def _cnn(settings: AttackSettings) -> Learn:
 
 
 def _mlp(settings: AttackSettings) -> Learn:
-    return network(mlp(MLP_WIDTH), MLP_RATE, settings=settings)
+    return network(mlp(MLP_WIDTH), RATE, augment=THINNED, settings=settings)
 
 
 def _there(path: Path, about: Mapping[Piece, str]) -> More:
