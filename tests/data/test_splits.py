@@ -1,10 +1,12 @@
 import gc
 import weakref
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide, split
+from scotoma.data import splits
+from scotoma.data.splits import PARTS, Fractions, Split, SplitRecipe, divide, split
 from scotoma.data.table import ImageTable
 from scotoma.errors import InputError
 
@@ -52,16 +54,25 @@ def test_the_split_of_a_release_stays_the_same() -> None:
     assert [getattr(parts, part).tolist() for part in PARTS] == [[0, 4, 5, 6, 7], [1], [2], [3]]
 
 
-def test_a_table_is_divided_once_for_a_recipe_and_is_not_kept_for_it() -> None:
+def test_a_table_is_divided_once_for_a_recipe_and_is_not_kept_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def counted(units: Sequence[str], seed: int, fractions: Fractions) -> Split:
+        asked.append(seed)
+        return split(units, seed, fractions)
+
+    monkeypatch.setattr(splits, "split", counted)
     table = ImageTable(np.empty((len(KEYS), 0, 0, 0), np.uint8), KEYS, {}, "generated")
     recipe = SplitRecipe(1, Fractions())
     parts = divide(table, recipe)
-    assert divide(table, SplitRecipe(1, Fractions())) is parts
+    parts.training[0] = -1  # the caller's own
+    parts = divide(table, SplitRecipe(1, Fractions()))
     assert all((vars(parts)[part] == vars(split(KEYS, 1))[part]).all() for part in PARTS)
     other = divide(table, SplitRecipe(2, Fractions()))
     assert all((vars(other)[part] == vars(split(KEYS, 2))[part]).all() for part in PARTS)
-    with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
-        parts.training[0] = 1
+    assert asked == [1, 2]
     watched = weakref.ref(table)
     del table
     gc.collect()

@@ -95,14 +95,12 @@ _DIVIDED: WeakKeyDictionary[ImageTable, dict[SplitRecipe, Split]] = WeakKeyDicti
 def divide(table: ImageTable, recipe: SplitRecipe) -> Split:
     """The parts of a table's images: those that were given, or what follows from seed and units.
 
-    Rows are read-only: for as long as the table lives, all who ask get the same.
+    The rows are the caller's own, to change or to index tensors with.
     """
     known = _DIVIDED.setdefault(table, {})
     if recipe not in known:
         known[recipe] = _divide(table, recipe)
-        for rows in vars(known[recipe]).values():
-            rows.setflags(write=False)
-    return known[recipe]
+    return Split(**{part: rows.copy() for part, rows in vars(known[recipe]).items()})
 
 
 def _divide(table: ImageTable, recipe: SplitRecipe) -> Split:
