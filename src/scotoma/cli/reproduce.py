@@ -47,8 +47,8 @@ def reproduce(
 
     Args:
         artefact: table1, table2, figure1, figure3, normalisation or stated.
-        scale: on which images and how large: fashion (minutes an encoder), scenes, or places (the paper's,
-            days).
+        scale: on which images and how large: fashion (minutes an encoder), scenes, or places (the paper's:
+            days on a GPU, years on a CPU).
         data: the images: a folder, or the word fashion-mnist. Default: what the scale names.
         other_data: the folder of the group that no encoder is trained on, where it lies apart.
         seeds: numbers with commas. Default: those of the scale.
