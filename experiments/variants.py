@@ -3,9 +3,11 @@
     python experiments/variants.py OUT --data DATA --hide a --keep b --preset demo --seeds 0,1,2 \
         --variant bf16 --variant 'fp32: precision = "fp32"' --variant 'one step: classifier_steps = 1'
 
-Each variant is a name and keys of [training] (TOML, separated by semicolons) over the preset. Encoders of all
-variants and seeds are trained and attacked by commands of their own, as many side by side as there are cores;
-what is done is not run again. OUT/variants.json and .md tell what fresh attackers find.
+Each variant is a name and keys of [training] (TOML, separated by semicolons) over the preset; keys of other
+tables have their table before them (encoder.code_bits = 0). What all variants share may stand in --base.
+Encoders of all variants and seeds are trained and attacked by commands of their own, as many side by side as
+there are cores; what is done is not run again. OUT/variants.json and .md tell what fresh attackers find, and
+how much more that is than what they find on the first variant.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from scotoma.encoder_file import load_encoder
 from scotoma.experiments.cells import (
@@ -25,9 +28,12 @@ from scotoma.experiments.cells import (
 )
 from scotoma.experiments.runner import try_cells
 from scotoma.experiments.scales import Group
+from scotoma.experiments.statistics import t_interval
 from scotoma.reports.findings import figures, headline
 from scotoma.runs.progress import watched
 from scotoma.runs.run_folder import claim, held, write_bytes, write_json
+from scotoma.runs.settings import merge
+from scotoma.verification.statistics import Interval
 
 KIND = "variants"
 
@@ -60,15 +66,17 @@ def main() -> None:
     parser.add_argument("--keep", required=True)
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--base", default="")
     parser.add_argument("--variant", action="append", required=True)
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    variants = dict(map(parse, options.variant))
+    base = tables(options.base)
+    variants = {name: merge(base, tables(keys)) for name, keys in map(named, options.variant)}
     hide, keep = (tuple(names.split(",")) for names in (options.hide, options.keep))
     attacks = {
-        (name, seed): attack(name, seed, table, hide, keep, options.preset)
+        (name, seed): attack(name, seed, changes, hide, keep, options.preset)
         for seed in seeds
-        for name, table in variants.items()
+        for name, changes in variants.items()
     }
     cells: list[Cell] = [cell for each in attacks.values() for cell in (each.encoder, each)]
     claim(options.out, KIND, resume=True)
@@ -85,19 +93,26 @@ def main() -> None:
         raise failed
 
 
-def parse(text: str) -> tuple[str, dict[str, object]]:
-    """A variant's name and its keys of [training]."""
+def named(text: str) -> tuple[str, str]:
+    """A variant's name and its keys."""
     name, _, keys = text.partition(":")
-    return name.strip().replace(" ", "-"), tomllib.loads(keys.replace(";", "\n"))
+    return name.strip().replace(" ", "-"), keys
+
+
+def tables(keys: str) -> dict[str, Any]:
+    """The settings tables that some keys change."""
+    parsed = tomllib.loads(keys.replace(";", "\n"))
+    others = {key: value for key, value in parsed.items() if isinstance(value, dict)}
+    training = {key: value for key, value in parsed.items() if key not in others}
+    return merge(others, {"training": training} if training else {})
 
 
 def attack(
-    name: str, seed: int, table: dict[str, object], hide: tuple[str, ...], keep: tuple[str, ...], preset: str
+    name: str, seed: int, changes: dict[str, Any], hide: tuple[str, ...], keep: tuple[str, ...], preset: str
 ) -> AttackCell:
     """The cells of one variant and seed."""
-    changes = {"training": table} if table else {}
     encoder = EncoderCell(f"{name}-seed{seed}", hide, keep, Group(()), preset, seed, changes)
-    return AttackCell(encoder.name, encoder, (*hide, *keep), encoder.group)
+    return AttackCell(encoder.name, encoder, (*hide, *keep), encoder.group, changes=changes)
 
 
 def read(variant: str, seed: int, cell: AttackCell, out: Path) -> list[Found]:
@@ -118,9 +133,15 @@ def read(variant: str, seed: int, cell: AttackCell, out: Path) -> list[Found]:
 
 
 def markdown(found: list[Found]) -> str:
-    """A row for each variant and task, with the mean over seeds."""
-    lines = ["| variant | task | within training | fresh attackers, test [95 %] by seed | mean |"]
-    lines.append("|---|---|---|---|---|")
+    """A row for each variant and task, with the mean over seeds and how much that is above the first
+    variant's, paired by seed, with Student's interval.
+    """
+    columns = (
+        "variant | task | within training | fresh attackers, test [95 %] by seed | mean | less the first"
+    )
+    lines = [f"| {columns} |", "|---|---|---|---|---|---|"]
+    by_key = {(each.variant, each.task, each.seed): each.test for each in found}
+    first = found[0].variant if found else ""
     for variant, task in dict.fromkeys((each.variant, each.task) for each in found):
         rows = [each for each in found if (each.variant, each.task) == (variant, task)]
         within = ", ".join(f"{100 * each.in_training:.1f}" for each in rows)
@@ -130,9 +151,17 @@ def markdown(found: list[Found]) -> str:
             for each in rows
         )
         mean = 100 * fmean(each.test for each in rows)
-        lines.append(f"| {variant} | {task} | {within} | {tests} | {mean:.1f} |")
+        pairs = [(each.test, by_key.get((first, task, each.seed))) for each in rows]
+        over = t_interval([ours - theirs for ours, theirs in pairs if theirs is not None])
+        less = "" if over is None or variant == first else difference(over)
+        lines.append(f"| {variant} | {task} | {within} | {tests} | {mean:.1f} | {less} |")
     floors = sorted({f"{each.task} {100 * each.floor:.1f}" for each in found})
     return "\n".join([*lines, "", f"Floors: {', '.join(floors)}.", ""])
+
+
+def difference(over: Interval) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * over.estimate:+.1f} [{100 * over.low:+.1f}, {100 * over.high:+.1f}]"
 
 
 if __name__ == "__main__":
