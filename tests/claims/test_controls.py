@@ -128,7 +128,8 @@ def test_a_code_that_is_the_kept_label_gives_the_label_only_floor() -> None:
         part[:, 0] = torch.from_numpy((of_part == GROUP.index("bag")) * 1.0)[:, None, None]
     outcome, interval = attacked(codes, seen)
     bag = GROUP.index("bag")
-    floor = label_only_floor(TASK, *(Known(part, part == bag) for part in (seen.training, seen.test)))
+    parts = (seen.training, seen.test)
+    floor = label_only_floor(TASK, *(Known(part, (part == bag)[:, None]) for part in parts))
     assert floor == pytest.approx(5 / 8)
     assert interval.estimate == pytest.approx(floor)
     assert outcome.state == "done"

@@ -131,7 +131,7 @@ def test_the_floor_is_the_label_only_attacker_s(tmp_path: Path) -> None:
     cells = folder(tmp_path, keep=("dog", "eel"))
     floor = cells.failed(SUBJECT, ANT, ATTACK, "", 0.0).floor
     labels = cells.labels(ANT)
-    seen = [Known(each, np.maximum(each, 2)) for each in (labels.training, labels.test)]
+    seen = [Known(each, np.maximum(each, 2)[:, None]) for each in (labels.training, labels.test)]
     assert floor == label_only_floor(ANT, *seen) == pytest.approx(6 / 8)
 
 
