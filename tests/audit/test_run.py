@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scotoma.audit import protocol, queue, suites
-from scotoma.audit.examples import Examples, Learned, Occasion
+from scotoma.audit.examples import Encoded, Examples, Learned, Occasion
 from scotoma.audit.material import rows_of_parts
 from scotoma.audit.neural import mlp, network
 from scotoma.audit.protocol import attack_once
@@ -169,6 +169,52 @@ def test_finished_attempts_are_not_made_again_and_give_the_same_verdict(
     assert found(third, "ant").winner == found(first, "ant").winner
     audit(target(digest="e" * 32), TABLE, REQUEST, tmp_path, workers=1)
     assert len(made) == 1 + 2 * 4
+
+
+def test_attempts_on_an_encoder_that_has_changed_behind_its_text_are_not_used(tmp_path: Path) -> None:
+    weight = np.ones(1, np.float32)
+    watched = target(lambda images: means(images) * weight)
+    request = replace(REQUEST, keep=())
+    first = audit(watched, TABLE, request, tmp_path, workers=1)
+    weight += 1e-7  # as another order of sums would
+    again = audit(watched, TABLE, request, tmp_path, workers=1)
+    assert found(again, "ant").attempts == found(first, "ant").attempts
+    weight *= 1.01
+    with pytest.raises(InputError) as error:
+        audit(watched, TABLE, request, tmp_path, workers=1)
+    assert str(error.value) == (
+        f"The encoder gives other codes than when {tmp_path} was begun, for the same images: something that "
+        "it reads has changed, its weights for one. Attack what it is now in another folder (--out), or give "
+        "--overwrite."
+    )
+
+
+def test_who_learned_noise_by_heart_is_not_below_chance_on_its_own_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right on its own images, wrong by chance on those that it is calibrated on: its scale is negative."""
+
+    def by_heart(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
+        known = {
+            code.tobytes(): 1 - 2 * each
+            for code, each in zip(stopping.codes.centre, stopping.classes, strict=True)
+        }
+        known |= {
+            code.tobytes(): 2 * each - 1
+            for code, each in zip(training.codes.centre, training.classes, strict=True)
+        }
+
+        def read(codes: Encoded) -> Any:
+            said = np.array([known.get(code.tobytes(), 0) for code in codes.centre], np.float64)
+            return np.stack([-said, said], axis=1)
+
+        return Learned(read)
+
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((Attacker("by heart", by_heart),)))
+    verdict = audit(target(), TABLE, replace(REQUEST, keep=()), tmp_path, workers=1)
+    (attempt,) = found(verdict, "ant").attempts
+    assert (attempt.training, attempt.stopping) == (1.0, 1.0)
+    assert "below-chance-on-training" not in {flag.code for flag in verdict.flags}
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:

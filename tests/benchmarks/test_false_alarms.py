@@ -13,12 +13,12 @@ false_alarms = load_script("false_alarms")
 def test_every_setting_is_counted_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def tells(random: np.random.Generator) -> Floats:
+    def tells(random: np.random.Generator, images: int) -> Floats:
         """The audit's labels are drawn next, from the same numbers: a leak of all of them."""
         again = np.random.default_rng()
         again.bit_generator.state = random.bit_generator.state
-        again.permutation(false_alarms.IMAGES)
-        labels = again.random(false_alarms.IMAGES) < 0.5
+        again.permutation(images)
+        labels = again.random(images) < 0.5
         codes: Floats = np.repeat(labels[:, None], 3, axis=1).astype(np.float32)
         return codes
 
@@ -30,7 +30,11 @@ def test_every_setting_is_counted_and_written(
     out = tmp_path / "counts.json"
     monkeypatch.setattr("sys.argv", ["false_alarms.py", "--seeds", "2", "--out", str(out)])
     false_alarms.main()
-    assert capsys.readouterr().out == "nothing: 0 of 2\neverything: 2 of 2\n"
+    assert capsys.readouterr().out == (
+        "nothing: leaks 0, no leak found 0, inconclusive 2\n"
+        "everything: leaks 2, no leak found 0, inconclusive 0\n"
+    )
     found = read_json(out)
-    assert (found["seeds"], found["leaks"]) == (2, {"nothing": 0, "everything": 2})
+    assert found["seeds"] == 2
+    assert found["said"]["everything"] == {"leaks": 2, "no leak found": 0, "inconclusive": 0}
     assert found["attackers"] == [each.name for each in false_alarms.QUICK]

@@ -20,6 +20,8 @@ COLLAPSED = "collapsed"
 BATCH_DEPENDENT = "batch-dependent"
 STOCHASTIC = "stochastic"
 DUPLICATES = "duplicates"
+OTHER_IMAGES = "other-images"
+NO_FRESH_IMAGES = "no-fresh-images"
 BELOW_CHANCE = "below-chance-on-training"
 BIGGER_IS_WORSE = "bigger-is-worse"
 STILL_RISING = "still-rising"
@@ -140,6 +142,29 @@ def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
         "learn from. An attacker that remembers them looks better than it is."
     )
     return Flag(DUPLICATES, said)
+
+
+def other_images() -> Flag:
+    """An encoder of ours is attacked with images that are not exactly those of its training. Does not block:
+    it may be what was meant. But among them may be some that it was trained on, and nobody can tell which.
+    """
+    said = (
+        "These are not exactly the images that the encoder was trained on, or not with the same labels. "
+        "Which of them it has seen is not known: all that are not held out are learned from together, and "
+        "test images may be among those that it has seen."
+    )
+    return Flag(OTHER_IMAGES, said)
+
+
+def no_fresh_images(task: str, fewest: int) -> Flag:
+    """No attacker learned from images that the encoder has not seen. Does not block: those that learn from
+    the encoder's own images are there.
+    """
+    said = (
+        f"The reserve has fewer than {fewest} images of a category: no attacker learned from images that the "
+        "encoder has not seen, as somebody would who has photographs of his own."
+    )
+    return Flag(NO_FRESH_IMAGES, said, task=task)
 
 
 def below_chance_on_training(attempts: Sequence[Attempt], chance: float, error: float = 0.0) -> Flag | None:

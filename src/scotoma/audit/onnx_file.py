@@ -28,7 +28,7 @@ class OnnxEncoder:
     """A network with the shape of the images that it takes.
 
     encode: uint8 images (batch, channels, size, size) to what the network gives for them, not checked.
-    digest: 32 hex characters over the file, weights that lie beside it included.
+    digest: 32 hex characters over the file, weights that lie beside it included, and the images it takes.
     """
 
     encode: Callable[[npt.NDArray[np.uint8]], object]
@@ -78,7 +78,8 @@ def open_onnx(path: Path, shape: ShapeFlags) -> OnnxEncoder:
         batches[-1] = np.concatenate([batches[-1], batches[-1][-1:].repeat(missing, axis=0)])
         return np.concatenate([run(batch) for batch in batches])[: len(pixels)]
 
-    digest = blake2b(content, digest_size=16).hexdigest()
+    images = f"{taken.size} {taken.channels} {taken.scaling} {taken.layout}"
+    digest = blake2b(images.encode() + content, digest_size=16).hexdigest()
     return OnnxEncoder(run_in_batches if taken.batch else run, digest, taken.size, taken.channels)
 
 

@@ -54,14 +54,16 @@ def attack_once(
     found = []
     reads: Mapping[str, Callable[[Encoded], Logits]] = {"": learned.read, **learned.also}
     for name, read in reads.items():
-        calibrated = _calibrated(read, stopping)
+        raw = _finite(read)
+        calibrated = _calibrated(raw, stopping)
         said = {part: calibrated(each.codes) for part, each in (("choosing", choosing), ("test", test))}
         attempt = Attempt(
             attacker=f"{attacker.name}, {name}" if name else attacker.name,
             sees=sees,
             seed=number,
             state="inconclusive" if learned.rising else "done",
-            training=_accuracy(calibrated(some.codes), some),
+            # As it learned: where there is nothing to find, calibration turns what it says round by chance.
+            training=_accuracy(raw(some.codes), some),
             stopping=_accuracy(calibrated(stopping.codes), stopping),
             choosing=_accuracy(said["choosing"], choosing),
             seconds=0.0 if name else round(time.monotonic() - begun, 1),
@@ -125,21 +127,25 @@ def _normalised(logits: Logits) -> Logits:
     return said
 
 
-def _calibrated(read: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:
-    def raw(codes: Encoded) -> torch.Tensor:
-        logits = torch.from_numpy(np.asarray(read(codes), np.float64))
-        if not bool(logits.isfinite().all()):
+def _finite(read: Callable[[Encoded], Logits]) -> Callable[[Encoded], Logits]:
+    def raw(codes: Encoded) -> Logits:
+        logits = np.asarray(read(codes), np.float64)
+        if not np.isfinite(logits).all():
             raise ScotomaError("it says numbers that are not finite")
         return logits
 
+    return raw
+
+
+def _calibrated(raw: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:
     # Decision values of any scale: brought to one that calibration starts well from.
-    there = raw(stopping.codes)
+    there = torch.from_numpy(raw(stopping.codes))
     scale = float(there.std()) or 1.0
     fitted = calibrate(there / scale, torch.from_numpy(stopping.classes), torch.from_numpy(stopping.weights))
 
     def calibrated(codes: Encoded) -> Logits:
         # Rounded as they are kept: what is read again gives the same verdict.
-        said: Logits = fitted(raw(codes) / scale).log_softmax(dim=1).numpy().round(DECIMALS)
+        said: Logits = fitted(torch.from_numpy(raw(codes)) / scale).log_softmax(dim=1).numpy().round(DECIMALS)
         return said
 
     return calibrated

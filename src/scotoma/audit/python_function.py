@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -30,8 +30,8 @@ def open_function(named: str, shape: ShapeFlags) -> tuple[Encode, str]:
     scaling or layout is asked for. What it returns is not checked here.
 
     Returns:
-        What calls the function, and 32 hex characters over its name, its text and its module's source file.
-        Other modules, and files that it reads, do not count.
+        What calls the function, and 32 hex characters over its name, the images that it takes, its text and
+        its module's source file. Other modules, and files that it reads, do not count.
 
     Raises:
         InputError: no such module or function, or an import that fails. The callable raises it where the
@@ -55,7 +55,7 @@ def open_function(named: str, shape: ShapeFlags) -> tuple[Encode, str]:
             came = f"{given.dtype} of shape {given.shape}"
             raise InputError(f"{named} failed on images ({came}): {_said(error)}") from error
 
-    return encode, _digest(named, module, function)
+    return encode, _digest([named, shape.size, shape.channels, scaling, layout], module, function)
 
 
 def _imported(name: str) -> ModuleType:
@@ -97,8 +97,8 @@ def _said(error: BaseException) -> str:
     return f"{said} (line {frames[-1].lineno} of {Path(frames[-1].filename).name})" if frames else said
 
 
-def _digest(named: str, module: ModuleType, function: object) -> str:
-    content = blake2b(f"scotoma function\n{named}\n".encode(), digest_size=16)
+def _digest(called: Sequence[object], module: ModuleType, function: object) -> str:
+    content = blake2b(f"scotoma function\n{called}\n".encode(), digest_size=16)
     with suppress(OSError, TypeError):  # built in, or an object that can be called
         content.update(inspect.getsource(function).encode())  # type: ignore[arg-type]
     with suppress(OSError, TypeError):  # built in

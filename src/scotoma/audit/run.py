@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scotoma.audit import flags, references
 from scotoma.audit.cells import Attempts
 from scotoma.audit.code_length import code_length
+from scotoma.audit.earlier_codes import require_same_codes
 from scotoma.audit.examples import Floats
 from scotoma.audit.judge import Case, judge
 from scotoma.audit.material import (
@@ -30,7 +31,7 @@ from scotoma.audit.material import (
 )
 from scotoma.audit.more import Subject, find_more
 from scotoma.audit.protocol import Said, together, winner_of
-from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
+from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
 from scotoma.audit.releases import averaged, in_releases
@@ -43,12 +44,14 @@ from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, SplitRecipe, divide
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks
+from scotoma.encoder_file import Card
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.floors import floor, label_only_right
+from scotoma.verification.parts import are_of_training, require_same_parts
 from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"
@@ -139,11 +142,15 @@ class _Audit:
         self.attacked = target
         self.digest = digest_of(target)
         self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
-        card = self.target.card if self.target else None
+        card = self.card
         self.parts = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)
-        self.rows = rows_of_parts(table, self.parts, self._arms(), self.tasks[0], request.seed)
+        self.of_training = card is not None and are_of_training(card, table, request.hide, request.keep)
+        if card is not None and self.of_training:
+            require_same_parts(card, table, self.parts)
+        arms: tuple[Sees, ...] = ("same", "fresh") if self.of_training else ("all",)
+        self.rows = rows_of_parts(table, self.parts, arms, self.tasks[0], request.seed)
         halves = {f"{part} half of the validation": self.rows[part] for part in HALVES}
         require_every_class(table, self.tasks, halves)
         self.encoder_flags: list[Flag] = []
@@ -154,12 +161,10 @@ class _Audit:
         """The encoder, if it is one that is attacked."""
         return self.attacked if isinstance(self.attacked, Target) else None
 
-    def _arms(self) -> tuple[Sees, ...]:
-        card = self.target.card if self.target else None
-        if card is None:
-            return ("all",)
-        seen = self.table.digest([*(card.hide or ()), *(card.keep or ())]) == card.data_digest
-        return ("same", "fresh") if seen else ("fresh",)
+    @property
+    def card(self) -> Card | None:
+        """What an encoder file of ours says of itself."""
+        return self.target.card if self.target else None
 
     def verdict(self, utility: Target | None, command: str) -> Verdict:
         """Run what is missing, and judge."""
@@ -168,7 +173,11 @@ class _Audit:
         self.material = material = self._material(attackers)
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.folder / "cells", self._about(), labels)
-        jobs = [job for job in jobs_of(attackers, self.tasks, material) if _enough(job, material)]
+        if self.releases == 1:  # codes that are random differ each time
+            about = f"{self.digest} {material.digest()}"
+            require_same_codes(self.folder, material.codes["test"].centre, about)
+        jobs = jobs_of(attackers, self.tasks, material)
+        jobs = [job for job in jobs if _enough(material, job.task, job.sees)]
         found = make_attempts(jobs, material, attempts, request.seed, self.crew, "attackers")
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
@@ -236,6 +245,11 @@ class _Audit:
             material = split_codes(self.attacked, self.table, self.rows)
         keys = {"training": self._keys(False), "test": self._keys(True)}
         self._raise(flags.collapsed(material.codes["test"].centre), flags.duplicates(keys))
+        if self.of_training:
+            lacking = [task for task in self.tasks if not _enough(material, task, "fresh")]
+            self._raise(*(flags.no_fresh_images(str(task), FEWEST) for task in lacking))
+        elif self.card is not None:
+            self._raise(flags.other_images())
         return material
 
     def _examined(self, target: Target) -> Target:
@@ -284,6 +298,6 @@ class _Audit:
         return keys
 
 
-def _enough(job: Job, material: Material) -> bool:
+def _enough(material: Material, task: Task, sees: Sees) -> bool:
     """Whether every category has images to learn from; a small reserve may lack some."""
-    return bool(material.counts(job.task, job.sees).min() >= FEWEST)
+    return sees in material.arms and bool(material.counts(task, sees).min() >= FEWEST)

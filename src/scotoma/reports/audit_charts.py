@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from scotoma.reports.audit_words import can_be_read
+from scotoma.reports.audit_words import can_be_read, without_winner
 from scotoma.reports.done import spent
 from scotoma.reports.drawing import FAINT, INK, PALETTE, TEXT, adaptable_svg, plain_axes, short, style
 from scotoma.reports.verdict import percent
@@ -116,7 +116,7 @@ def _percent_axis(axes: Axes, fractions: Sequence[float], said: str) -> None:
 def _dots(task: TaskVerdict) -> list[_Dot]:
     colour = PALETTE[2] if task.role == "keep" and can_be_read(task) else PALETTE[0]
     winner = task.winner
-    best = _Dot("best attacker", "every attack failed", None, None, None, colour)
+    best = _Dot("best attacker", without_winner(task), None, None, None, colour)
     if winner is not None:
         best = _Dot("best attacker", winner.attacker, winner.accuracy, winner.low, winner.high, colour)
     floor = _Dot("floor", "the kept labels alone", task.floor, None, None, INK)

@@ -21,6 +21,7 @@ from scotoma.reports.audit_words import (
     probability,
     task_said,
     tasks_with,
+    without_winner,
 )
 from scotoma.reports.done import described, spent, what_an_audit_did
 from scotoma.reports.drawing import inline
@@ -36,6 +37,7 @@ def render_verdict(verdict: Verdict, more: str | None = None) -> str:
     """The HTML of a report on the verdict of a suite; `more` is a section on what else was found, as HTML."""
     pages = environment()
     pages.filters |= {"described": described, "points": _points, "probability": probability}
+    pages.filters |= {"without_winner": without_winner}
     seconds = _seconds(verdict.run)
     return pages.get_template(_TEMPLATE).render(
         verdict=verdict,

@@ -12,6 +12,7 @@ from scotoma.reports.audit_words import (
     points,
     probability,
     task_said,
+    without_winner,
 )
 from scotoma.reports.table import COLOURS, SIGNS
 from scotoma.reports.verdict import guessing_said, percent
@@ -67,7 +68,7 @@ def _row(task: TaskVerdict) -> tuple[Text | Group, ...]:
 
 def _outcome(task: TaskVerdict) -> Group | Text:
     if task.winner is None:
-        return Text("every attack failed", style="bold yellow")
+        return Text(without_winner(task), style="bold yellow")
     if task.role != "hide":
         return Text("can be read" if can_be_read(task) else "was not read")
     if task.outcome == "leaks":

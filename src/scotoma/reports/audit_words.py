@@ -40,6 +40,11 @@ def tasks_with(verdict: Verdict, role: Role) -> tuple[TaskVerdict, ...]:
     return tuple(task for task in verdict.tasks if task.role == role)
 
 
+def without_winner(task: TaskVerdict) -> str:
+    """Why a task has no winner."""
+    return task.reasons[0] if task.reasons else "every attack failed"
+
+
 def task_said(verdict: Verdict, task: TaskVerdict) -> str:
     """What was found of one task, in one to three sentences. Names stand in backticks."""
     if task.role == "hide":

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from scotoma.data.photos import cores
-from scotoma.data.splits import parts_digest
 from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
@@ -17,6 +16,7 @@ from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.settings import to_dict
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
+from scotoma.verification.parts import are_of_training, require_same_parts
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
@@ -76,7 +76,8 @@ def verify(
     plan = make_plan(encoder, request, attack)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
-    _require_same_parts(encoder, suite)
+    if are_of_training(encoder.card, table, plan.hide, plan.keep):
+        require_same_parts(encoder.card, table, suite.parts)
     workers = workers or cores()
     cells = suite.run(workers, deadline)
     _write_pictures(suite, folder)
@@ -87,19 +88,6 @@ def verify(
     results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
     results.write(folder / "results.json")
     return results
-
-
-def _require_same_parts(encoder: FrozenEncoder, suite: Suite) -> None:
-    """Check that images of training are divided as they were then, else the encoder has seen test images."""
-    card = encoder.card
-    if suite.cell_folder.data_digest != card.data_digest:
-        return
-    if card.parts_digest and parts_digest(suite.table, suite.parts) != card.parts_digest:
-        raise InputError(
-            "These are the images of training, but they are divided in another way: the encoder has seen "
-            "some of those that would test it. Give the table, or the lists of files, that training was "
-            "given."
-        )
 
 
 def make_plan(
