@@ -103,6 +103,12 @@ def test_numbers_of_any_kind_become_fp32(path: Path, labels: Path, dtype: str) -
     assert np.array_equal(read, given.astype(np.float32))
 
 
+def test_a_code_may_be_one_number(path: Path, labels: Path) -> None:
+    np.save(path, np.arange(5))
+    read, _ = open_codes(path, labels, ["Male"])
+    assert read.tolist() == [[0], [1], [2], [3], [4]]
+
+
 def test_an_archive_holds_one_array_or_names_it(tmp_path: Path, labels: Path) -> None:
     path = tmp_path / "codes.npz"
     np.savez(path, anything=codes())

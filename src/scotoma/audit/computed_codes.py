@@ -103,7 +103,7 @@ def _read(path: Path) -> Codes:
 
 
 def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
-    """An array (images, ...) as fp32 codes.
+    """An array (images, ...) as fp32 codes; one number an image is a code of one value, (images, 1).
 
     Raises:
         InputError: it holds no numbers, or some that are not finite; it is no array of codes.
@@ -121,7 +121,7 @@ def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
             f"{name}: {len(bad):,} of {len(codes):,} codes are not finite (NaN, or beyond float32), in rows "
             f"{shown} (the first is 0). Leave them out, with their rows of the table."
         )
-    return codes
+    return codes[:, None] if codes.ndim == 1 else codes
 
 
 def _array(path: Path) -> npt.NDArray[Any]:
