@@ -229,6 +229,21 @@ def test_images_that_are_on_both_sides() -> None:
     assert duplicates(parts) == Flag("duplicates", said)
 
 
+def test_codes_that_are_on_both_sides() -> None:
+    parts = {"training": keys("a", "b", "c"), "test": keys("a", "a", "d", "b")}
+    said = (
+        "3 of 4 validation and test codes equal one that attackers learn from; 4 different ones are there in "
+        "all. Codes of few values are equal by nature, which is no fault. Where the same image stands there "
+        "twice, an attacker that remembers it looks better than it is: --group-by keeps rows together."
+    )
+    assert duplicates(parts, codes=True) == Flag("duplicates", said)
+    assert duplicates({"training": keys("a", "b"), "test": keys("c")}, codes=True) is None
+    # Another flag says that all codes are equal, and equal images are another matter.
+    equal = {"training": keys("a", "a"), "test": keys("a")}
+    assert duplicates(equal, codes=True) is None
+    assert duplicates(equal) is not None
+
+
 def test_images_that_are_twice_on_one_side_only() -> None:
     parts = {"training": keys("a", "a"), "reserve": keys("a"), "validation": keys("b"), "test": keys("b")}
     assert duplicates(parts) is None

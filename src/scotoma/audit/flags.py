@@ -119,8 +119,9 @@ def depends_on_batch(encode: Encode, images: Pixels) -> Flag | None:
     return Flag(BATCH_DEPENDENT, said, blocks=True)
 
 
-def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
-    """Equal images (keys, by part) among those that attackers learn from and those that they are judged by.
+def duplicates(keys: Mapping[str, npt.NDArray[np.str_]], *, codes: bool = False) -> Flag | None:
+    """Equal images (keys, by part) among those that attackers learn from and those that they are judged by;
+    of `codes` without images equal codes, which are as natural as few values are.
 
     Does not block: remembering images makes attackers look better than they are, so it is "leaks" that is
     doubtful.
@@ -131,14 +132,24 @@ def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
     )
     if not learned or not judged:
         return None
-    all_judged = np.concatenate(judged)
-    again = int(np.isin(all_judged, np.concatenate(learned)).sum())
-    if not again:
+    all_judged, all_learned = np.concatenate(judged), np.concatenate(learned)
+    again = int(np.isin(all_judged, all_learned).sum())
+    kinds = len(np.unique(np.concatenate([all_judged, all_learned])))
+    # Of codes that are all equal there is nothing to remember.
+    if not again or (codes and kinds == 1):
         return None
-    said = (
-        f"{again:,} of {len(all_judged):,} validation and test images are also among those that attackers "
-        "learn from. An attacker that remembers them looks better than it is."
-    )
+    said = f"{again:,} of {len(all_judged):,} validation and test "
+    if codes:
+        said += (
+            f"codes equal one that attackers learn from; {kinds:,} different ones are there in all. Codes of "
+            "few values are equal by nature, which is no fault. Where the same image stands there twice, an "
+            "attacker that remembers it looks better than it is: --group-by keeps rows together."
+        )
+    else:
+        said += (
+            "images are also among those that attackers learn from. An attacker that remembers them looks "
+            "better than it is."
+        )
     return Flag(DUPLICATES, said)
 
 
