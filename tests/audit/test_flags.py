@@ -64,13 +64,6 @@ def test_rectified_codes_and_channels_of_other_scales_are_not_collapsed() -> Non
     assert collapsed(codes() * scales) is None
 
 
-def test_codes_that_are_no_numbers() -> None:
-    broken = codes()
-    broken[3, 0, 0, 0], broken[3, 1, 0, 0], broken[7, 0, 0, 0] = np.nan, np.inf, -np.inf
-    said = "2 of 200 codes hold values that are no finite numbers (NaN or infinite)."
-    assert collapsed(broken) == Flag("not-finite", said, blocks=True)
-
-
 def test_equal_codes() -> None:
     equal = np.repeat(codes(1), 50, axis=0)
     said = "All 50 codes are equal: the encoder tells nothing of any image."
@@ -180,19 +173,6 @@ def test_batch_normalisation_of_torch_in_both_modes() -> None:
     assert stochastic(encode, IMAGES) is None
     layer.eval()
     assert depends_on_batch(encode, IMAGES) is None
-
-
-def test_values_that_are_no_numbers_are_equal_to_themselves_only() -> None:
-    def broken(images: Pixels) -> Codes:
-        made = plain(images)
-        made[:, 0, 0, 0] = np.nan
-        return made
-
-    def in_company(images: Pixels) -> Codes:
-        return broken(images) if len(images) > 1 else plain(images)
-
-    assert depends_on_batch(broken, IMAGES) is None
-    assert depends_on_batch(in_company, IMAGES) is not None
 
 
 def test_an_encoder_that_repeats_itself() -> None:

@@ -13,7 +13,6 @@ from scipy.special import ndtr, ndtri
 
 from scotoma.runs.verdict import Attempt, Flag, Winner
 
-NOT_FINITE = "not-finite"
 ALL_EQUAL = "all-codes-equal"
 DEAD_VALUES = "dead-values"
 COLLAPSED = "collapsed"
@@ -49,18 +48,12 @@ Encode = Callable[[Pixels], Codes]
 
 
 def collapsed(codes: Codes) -> Flag | None:
-    """Codes (images, ...) that are not finite, all equal, partly dead or nearly always the same.
+    """Finite codes (images, ...) that are all equal, partly dead or nearly always the same.
 
-    Blocks only if values are not finite: attackers cannot read those, and where they stand may tell
-    something. What is the same for all images tells nothing, and attackers look at every value at its own
-    scale.
+    Does not block: what is the same for all images tells nothing, and attackers look at every value at its
+    own scale.
     """
     flat = codes.reshape(len(codes), -1)
-    broken = ~np.isfinite(flat)
-    if broken.any():
-        images = int(broken.any(axis=1).sum())
-        said = f"{images:,} of {len(flat):,} codes hold values that are no finite numbers (NaN or infinite)."
-        return Flag(NOT_FINITE, said, blocks=True)
     if (flat == flat[0]).all():
         return Flag(ALL_EQUAL, f"All {len(flat):,} codes are equal: the encoder tells nothing of any image.")
     # Of large values fp32 would lose small changes.
@@ -286,11 +279,6 @@ def _noise(encode: Encode, images: Pixels) -> float:
 
 
 def _difference(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """Root mean square of the difference of codes (images, values) as a share of theirs. Values that are no
-    number on both sides are equal.
-    """
-    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
-        return 1.0
-    there = np.isfinite(one)
-    size = np.sqrt((np.square(one[there]).sum() + np.square(other[there]).sum()) / 2)
-    return float(np.linalg.norm(one[there] - other[there]) / size) if size > 0 else 0.0
+    """Root mean square of the difference of codes (images, values) as a share of theirs."""
+    size = np.sqrt((np.square(one).sum() + np.square(other).sum()) / 2)
+    return float(np.linalg.norm(one - other) / size) if size > 0 else 0.0
