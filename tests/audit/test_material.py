@@ -118,7 +118,14 @@ def test_images_of_which_the_label_is_missing_are_left_out_of_that_task_only() -
     examples = material.examples(Task(("yes",), ("no", "yes"), attribute="big"), "test")
     assert len(examples) == len(rows["test"]) - 7
     assert (examples.codes.centre == material.codes["test"].centre[7:]).all()
-    assert examples.codes.views.shape[1] == len(examples)
+    codes = material.codes["test"]
+    assert examples.codes.views is codes.views  # which are most of the memory
+    assert np.array_equal(examples.codes.view(2), codes.views[2, 7:])
+    drawn = examples.codes.drawn(np.array([1, 0]), np.array([3, 5]))
+    assert np.array_equal(drawn, [codes.views[1, 10], codes.views[0, 12]])
+    fewer = examples.codes.some(np.array([4, 2]))
+    assert np.array_equal(fewer.centre, codes.centre[[11, 9]])
+    assert np.array_equal(fewer.view(3), codes.views[3, [11, 9]])
     assert examples.weights[examples.classes == 1].sum() == pytest.approx(
         examples.weights[examples.classes == 0].sum()
     )

@@ -67,7 +67,7 @@ class Material:
         known = np.flatnonzero(labels != MISSING)
         codes, originals, labels = self.codes[part], self.originals.get(part), labels[known]
         if len(known) < len(codes.centre):
-            codes = Encoded(codes.centre[known], codes.views[:, known])
+            codes = codes.some(known)
             originals = None if originals is None else originals[known]
         return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels), originals)
 
