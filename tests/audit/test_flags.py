@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import torch
 
 from scotoma.audit import flags
 from scotoma.audit.flags import (
+    NUMBERS,
     below_chance_on_training,
     bigger_is_worse,
     collapsed,
@@ -90,6 +92,19 @@ def test_values_that_only_rare_outliers_move() -> None:
     stuck[np.arange(100), np.arange(100)] = 7
     said = "100 % of the values of a code are the same for 99 of 100 images. The encoder has collapsed."
     assert collapsed(stuck) == Flag("collapsed", said)
+
+
+def test_codes_are_looked_at_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = codes(20_000)
+    many[:, 1], many[:, 2] = 3, 1000 + many[:, 2] / 100
+    tracemalloc.start()
+    found = collapsed(many)
+    assert tracemalloc.get_traced_memory()[1] < 3.5 * NUMBERS * 8 + many.nbytes / 2
+    tracemalloc.stop()
+    assert found is not None and found.said.startswith("25 % of the values")
+    for numbers in (1, 60_000, 10**9):
+        monkeypatch.setattr(flags, "NUMBERS", numbers)
+        assert collapsed(many) == found
 
 
 IMAGES: Pixels = np.random.default_rng(1).integers(0, 256, (12, 1, 6, 6), np.uint8)

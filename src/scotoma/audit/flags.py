@@ -35,6 +35,7 @@ DEAD_SHARE = 0.1
 COLLAPSED_SHARE = 0.5
 SAME_IMAGES = 0.99
 SAME = 1e-3
+NUMBERS = 1 << 20  # of all codes that are looked at together
 # Difference of codes of one image that rounding explains, as a share of their root mean square.
 TOLERANCE = 1e-4
 REPEATS = 4
@@ -56,19 +57,31 @@ def collapsed(codes: Codes) -> Flag | None:
     flat = codes.reshape(len(codes), -1)
     if (flat == flat[0]).all():
         return Flag(ALL_EQUAL, f"All {len(flat):,} codes are equal: the encoder tells nothing of any image.")
-    # Of large values fp32 would lose small changes.
-    centred = flat - flat.mean(axis=0, dtype=np.float64)
-    variance = np.square(centred).mean(axis=0)
+    variance, stays = _spread(flat)
     dead = float((variance <= DEAD_VARIANCE * variance.mean()).mean())
     if dead > DEAD_SHARE:
         said = f"{100 * dead:.0f} % of the values of a code are the same for all images, or nearly so."
         return Flag(DEAD_VALUES, f"{said} The encoder is partly dead.")
-    near = np.abs(flat - np.median(flat, axis=0)) <= SAME * np.sqrt(variance)
-    stuck = float((near.mean(axis=0) >= SAME_IMAGES).mean())
+    stuck = float((stays >= SAME_IMAGES).mean())
     if stuck > COLLAPSED_SHARE:
         said = f"{100 * stuck:.0f} % of the values of a code are the same for 99 of 100 images."
         return Flag(COLLAPSED, f"{said} The encoder has collapsed.")
     return None
+
+
+def _spread(flat: Codes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each value (values,): its variance, and the share of images in which it is its median, to a
+    thousandth of its deviation.
+    """
+    variance, stays = np.empty((2, flat.shape[1]))
+    # Of large values fp32 would lose small changes; in double precision all could be too many for the memory.
+    step = max(NUMBERS // len(flat), 1)
+    for some in (slice(start, start + step) for start in range(0, flat.shape[1], step)):
+        exact = flat[:, some].astype(np.float64)
+        variance[some] = exact.var(axis=0)
+        near = np.abs(exact - np.median(exact, axis=0)) <= SAME * np.sqrt(variance[some])
+        stays[some] = near.mean(axis=0)
+    return variance, stays
 
 
 def stochastic(encode: Encode, images: Pixels) -> Flag | None:
