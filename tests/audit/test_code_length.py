@@ -1,10 +1,11 @@
 import math
+import tracemalloc
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scotoma.audit.code_length import _fitted, _order, code_length
+from scotoma.audit.code_length import _fitted, _order, _standardised, code_length
 from scotoma.audit.examples import Encoded, Examples
 
 Classes = npt.NDArray[np.int64]
@@ -82,6 +83,19 @@ def test_fewer_images_than_blocks() -> None:
 def test_the_seed_decides_the_order_and_the_same_seed_the_length() -> None:
     one = examples(noise(300, 5) + np.eye(5)[drawn(300, *[0.2] * 5)], drawn(300, *[0.2] * 5))
     assert code_length(one, 1) == code_length(one, 1) != code_length(one, 2)
+
+
+def test_standardised_codes_take_little_more_than_their_own_memory() -> None:
+    codes = (1000 + noise(20_000, 50)).astype(np.float32)
+    codes[:, 3] = 7
+    tracemalloc.start()
+    found = _standardised(codes)
+    assert tracemalloc.get_traced_memory()[1] < 2 * codes.nbytes  # with the codes themselves three times
+    tracemalloc.stop()
+    assert (found[:, 3] == 0).all()
+    others = np.delete(found, 3, axis=1).astype(np.float64)
+    assert others.mean(axis=0) == pytest.approx(np.zeros(49), abs=1e-6)
+    assert others.var(axis=0) == pytest.approx(np.full(49, 1 / 50), rel=1e-4)
 
 
 def test_each_block_has_its_share_of_each_class() -> None:

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import torch
 
 from scotoma.audit import flags
 from scotoma.audit.flags import (
+    NUMBERS,
     below_chance_on_training,
     bigger_is_worse,
     collapsed,
@@ -64,13 +66,6 @@ def test_rectified_codes_and_channels_of_other_scales_are_not_collapsed() -> Non
     assert collapsed(codes() * scales) is None
 
 
-def test_codes_that_are_no_numbers() -> None:
-    broken = codes()
-    broken[3, 0, 0, 0], broken[3, 1, 0, 0], broken[7, 0, 0, 0] = np.nan, np.inf, -np.inf
-    said = "2 of 200 codes hold values that are no finite numbers (NaN or infinite)."
-    assert collapsed(broken) == Flag("not-finite", said, blocks=True)
-
-
 def test_equal_codes() -> None:
     equal = np.repeat(codes(1), 50, axis=0)
     said = "All 50 codes are equal: the encoder tells nothing of any image."
@@ -97,6 +92,19 @@ def test_values_that_only_rare_outliers_move() -> None:
     stuck[np.arange(100), np.arange(100)] = 7
     said = "100 % of the values of a code are the same for 99 of 100 images. The encoder has collapsed."
     assert collapsed(stuck) == Flag("collapsed", said)
+
+
+def test_codes_are_looked_at_in_parts_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = codes(20_000)
+    many[:, 1], many[:, 2] = 3, 1000 + many[:, 2] / 100
+    tracemalloc.start()
+    found = collapsed(many)
+    assert tracemalloc.get_traced_memory()[1] < 3.5 * NUMBERS * 8 + many.nbytes / 2
+    tracemalloc.stop()
+    assert found is not None and found.said.startswith("25 % of the values")
+    for numbers in (1, 60_000, 10**9):
+        monkeypatch.setattr(flags, "NUMBERS", numbers)
+        assert collapsed(many) == found
 
 
 IMAGES: Pixels = np.random.default_rng(1).integers(0, 256, (12, 1, 6, 6), np.uint8)
@@ -182,19 +190,6 @@ def test_batch_normalisation_of_torch_in_both_modes() -> None:
     assert depends_on_batch(encode, IMAGES) is None
 
 
-def test_values_that_are_no_numbers_are_equal_to_themselves_only() -> None:
-    def broken(images: Pixels) -> Codes:
-        made = plain(images)
-        made[:, 0, 0, 0] = np.nan
-        return made
-
-    def in_company(images: Pixels) -> Codes:
-        return broken(images) if len(images) > 1 else plain(images)
-
-    assert depends_on_batch(broken, IMAGES) is None
-    assert depends_on_batch(in_company, IMAGES) is not None
-
-
 def test_an_encoder_that_repeats_itself() -> None:
     for encode in (plain, normalised, rounding):
         assert stochastic(encode, IMAGES) is None
@@ -227,6 +222,21 @@ def test_images_that_are_on_both_sides() -> None:
         "remembers them looks better than it is."
     )
     assert duplicates(parts) == Flag("duplicates", said)
+
+
+def test_codes_that_are_on_both_sides() -> None:
+    parts = {"training": keys("a", "b", "c"), "test": keys("a", "a", "d", "b")}
+    said = (
+        "3 of 4 validation and test codes equal one that attackers learn from; 4 different ones are there in "
+        "all. Codes of few values are equal by nature, which is no fault. Where the same image stands there "
+        "twice, an attacker that remembers it looks better than it is: --group-by keeps rows together."
+    )
+    assert duplicates(parts, codes=True) == Flag("duplicates", said)
+    assert duplicates({"training": keys("a", "b"), "test": keys("c")}, codes=True) is None
+    # Another flag says that all codes are equal, and equal images are another matter.
+    equal = {"training": keys("a", "a"), "test": keys("a")}
+    assert duplicates(equal, codes=True) is None
+    assert duplicates(equal) is not None
 
 
 def test_images_that_are_twice_on_one_side_only() -> None:

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scotoma.audit.examples import Floats
 from scotoma.audit.material import (
     VIEWS,
     VOTES,
+    Part,
     cropped,
     encode_parts,
     originals_of,
@@ -13,11 +15,12 @@ from scotoma.audit.material import (
     split_codes,
 )
 from scotoma.data.augmentation import centre_crop
+from scotoma.data.sampling import Rows
 from scotoma.data.splits import Fractions, SplitRecipe, divide
 from scotoma.data.table import MISSING, Attribute
 from scotoma.data.tasks import Task
 from scotoma.runs.progress import Silent
-from tests.audit.subjects import means, target
+from tests.audit.subjects import Images, means, target
 from tests.examples import CATEGORIES, PREPROCESSING, image_table
 
 TABLE = image_table()
@@ -66,6 +69,35 @@ def test_images_are_encoded_as_released_and_in_crops_that_follow_from_the_seed()
     assert 0 < near < np.abs(test.views[:, 1:] - test.centre[:-1]).mean()
 
 
+def test_the_company_in_which_an_image_is_encoded_tells_nothing_of_its_category() -> None:
+    """Codes that are the batch's mean: 300 rows of a category each, of which 128 are encoded at a time."""
+    table = image_table(per_category=300)
+    rows: dict[Part, Rows] = {"all": np.arange(len(table) - 1), "test": np.array([len(table) - 1])}
+
+    def batch_mean(images: Images) -> Floats:
+        return np.full((len(images), 1), images.mean(), np.float32)
+
+    encoder = target(batch_mean)
+    material, again, other = (encode_parts(encoder, table, rows, seed, Silent()) for seed in (0, 0, 1))
+    labels = table.labels[:-1]
+    for codes in (material.codes["all"].centre[:, 0], material.codes["all"].views[0, :, 0]):
+        of_category = [codes[labels == number].mean() for number in range(len(CATEGORIES))]
+        # In the order of rows these would be about 30, 70, 110, 150 and 190.
+        assert of_category == pytest.approx([codes.mean()] * len(CATEGORIES), abs=3)
+    assert np.array_equal(material.codes["all"].centre, again.codes["all"].centre)
+    assert not np.array_equal(material.codes["all"].centre, other.codes["all"].centre)
+
+
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_codes_of_encoders_that_take_images_for_themselves_stand_at_their_rows(side_by_side: bool) -> None:
+    table = image_table(per_category=100)
+    rows: dict[Part, Rows] = {"all": np.arange(0, len(table), 2), "test": np.arange(1, len(table), 2)}
+    encoder = target(side_by_side=side_by_side)
+    material = encode_parts(encoder, table, rows, 0, Silent())
+    for part, some in rows.items():
+        assert np.array_equal(material.codes[part].centre, means(cropped(table.pixels[some], encoder, None)))
+
+
 def test_crops_are_whole_levels_of_what_is_stored() -> None:
     draws = np.full((3, 4), 0.5, np.float32)
     images = cropped(TABLE.pixels[:3], target(), draws)
@@ -86,7 +118,14 @@ def test_images_of_which_the_label_is_missing_are_left_out_of_that_task_only() -
     examples = material.examples(Task(("yes",), ("no", "yes"), attribute="big"), "test")
     assert len(examples) == len(rows["test"]) - 7
     assert (examples.codes.centre == material.codes["test"].centre[7:]).all()
-    assert examples.codes.views.shape[1] == len(examples)
+    codes = material.codes["test"]
+    assert examples.codes.views is codes.views  # which are most of the memory
+    assert np.array_equal(examples.codes.view(2), codes.views[2, 7:])
+    drawn = examples.codes.drawn(np.array([1, 0]), np.array([3, 5]))
+    assert np.array_equal(drawn, [codes.views[1, 10], codes.views[0, 12]])
+    fewer = examples.codes.some(np.array([4, 2]))
+    assert np.array_equal(fewer.centre, codes.centre[[11, 9]])
+    assert np.array_equal(fewer.view(3), codes.views[3, [11, 9]])
     assert examples.weights[examples.classes == 1].sum() == pytest.approx(
         examples.weights[examples.classes == 0].sum()
     )

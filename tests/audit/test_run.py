@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scotoma.audit import protocol, queue, suites
+from scotoma.audit.computed_codes import open_codes
 from scotoma.audit.examples import Encoded, Examples, Learned, Occasion
 from scotoma.audit.material import rows_of_parts
 from scotoma.audit.neural import mlp, network
@@ -287,6 +288,22 @@ def test_codes_of_which_nothing_else_is_known_give_the_same_verdict(tmp_path: Pa
     assert found(verdict, "ant").outcome == "leaks"
     notes = {each.name: each.note for each in found(verdict, "ant").references}
     assert notes["original images"] == "not available: there are codes only, no images"
+
+
+def test_equal_codes_of_a_file_end_in_a_verdict_with_flags(tmp_path: Path) -> None:
+    """Of codes of few values, and of one: `open_codes` says what is known of them, without pixels."""
+    labels = "odd\n" + "".join(f"{row % 2}\n" for row in range(600))
+    (tmp_path / "labels.csv").write_text(labels)
+    request = replace(REQUEST, hide=("odd",), keep=())
+    raised = {}
+    for name, kinds in (("few", 6), ("one", 1)):
+        np.save(tmp_path / f"{name}.npy", np.arange(600) % kinds)
+        codes, table = open_codes(tmp_path / f"{name}.npy", tmp_path / "labels.csv", ["odd"])
+        (tmp_path / name).mkdir()
+        verdict = audit(codes, table, request, tmp_path / name, workers=1)
+        raised[name] = {flag.code for flag in verdict.flags if not flag.task}
+        assert (verdict.overall == "leaks") == (name == "few")
+    assert raised == {"few": {"duplicates"}, "one": {"all-codes-equal"}}
 
 
 def test_references_stand_beside_and_are_kept_for_the_next_audit(

@@ -129,4 +129,4 @@ def test_an_attacker_that_fails_leaves_a_point_with_a_reason(tmp_path: Path) -> 
     material, task = material_with(0.25)
     curves = [label_curve(Attacker("unlucky", learn))]
     (found,) = sweep(curves, [task], material, Attempts(tmp_path, []), 0, Crew(1)).curves
-    assert {(point.accuracy, point.note) for point in found.points} == {(None, "no such luck")}
+    assert {(point.accuracy, point.note) for point in found.points} == {(None, "ValueError: no such luck")}

@@ -18,8 +18,8 @@ from scotoma.runs.verdict import Attempt, Sees
 FORMAT = "scotoma-attempt"
 VERSION = 1
 MOST = 1 << 30  # bytes
-# Raised when an attacker of the same name would find something else than before.
-PROTOCOL = 3
+# Raised when an attacker of the same name would find something else than before, or codes may be others.
+PROTOCOL = 4
 
 
 class Attempts:

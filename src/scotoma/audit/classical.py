@@ -46,11 +46,11 @@ logistic_whitened = logistic(whitened)
 def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
     """A support vector machine with a Gaussian kernel as wide as codes usually differ (the square root of the
     sum of the variances of all features), on raw or standardised codes, with one of several penalties, as
-    suits the stopping half; of many images it learns from some of each class, drawn at random.
+    suits the stopping half; of many images it learns from some of each class, whatever the seed.
     """
     from sklearn.svm import SVC
 
-    rows = balanced_rows(training, KERNEL_IMAGES, occasion.seed)
+    rows = balanced_rows(training, KERNEL_IMAGES)
     weights = weights_of(training, rows)
     candidates: list[tuple[float, int, Learned]] = []
     for name, represent in (("raw", raw), ("standardised", standardised)):
@@ -171,15 +171,14 @@ def _add(candidates: list[tuple[float, int, Learned]], learned: Learned, stoppin
     candidates.append((found, len(candidates), learned))
 
 
-def balanced_rows(examples: Examples, most: int, seed: int) -> npt.NDArray[np.int64]:
-    """At most so many rows, in order: of each class as many as there are or as fit."""
-    random = np.random.default_rng(seed)
+def balanced_rows(examples: Examples, most: int) -> npt.NDArray[np.int64]:
+    """At most so many rows, in order: of each class as many as there are or as fit, in equal steps."""
     kinds = np.unique(examples.classes)
     left, chosen = most, []
     of_class = sorted((np.flatnonzero(examples.classes == kind) for kind in kinds), key=len)
     for index, rows in enumerate(of_class):
         count = min(len(rows), left // (len(of_class) - index))
-        chosen.append(random.permutation(rows)[:count])
+        chosen.append(rows[np.arange(count) * len(rows) // max(count, 1)])
         left -= count
     return np.sort(np.concatenate(chosen))
 

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
 
 from scotoma.audit.examples import Examples
+from scotoma.audit.representations import by_value
 
 FIRST = 64  # the first block is one part in so many of all examples
 # Variances that the logits have before anything was learned; small ones learn slowly and overfit little.
@@ -76,12 +77,8 @@ def _order(classes: Labels, seed: int) -> Labels:
 
 def _standardised(codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Each value with mean 0 and variance 1, constant ones 0, over the square root of their number."""
-    # fp32 would lose a small change of a large value in the mean.
-    mean = codes.mean(axis=0, dtype=np.float64)
-    centred = codes - mean
-    deviation = np.sqrt(np.square(centred).mean(axis=0))
-    centred /= np.where(deviation > 0, deviation, 1) * math.sqrt(codes.shape[1])
-    standardised: npt.NDArray[np.float32] = centred.astype(np.float32)
+    standardised = by_value(codes)(codes)
+    standardised /= np.float32(math.sqrt(codes.shape[1]))
     return standardised
 
 

@@ -1,10 +1,12 @@
 """What do codes that were computed beforehand hold, and what is known of each?
 
-Nobody can tell of such codes what they were made from: they are divided by their own values.
+Nobody can tell of such codes what they were made from: every row is divided for itself, or with those of its
+group. Codes of few values (hashes, some bits) are often equal, and an attacker may have seen each of them.
 """
 
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -40,8 +42,9 @@ def open_codes(
         labelling: how the table is read, further questions, and what decides on sides.
 
     Returns:
-        The codes, and a table without pixels. Its keys are hashes of the codes, so that equal codes never
-        part in a split; unlike equal images, equal codes may have different labels.
+        The codes, and a table without pixels. Its keys name the rows: the hash of a code, of equal ones with
+        a running number. So equal codes may part in a split, as those of an encoder do, and only groups
+        never part; the order of rows matters among equal codes alone.
 
     Raises:
         InputError: either file cannot be used, they differ in length, the table does not have what is asked
@@ -103,7 +106,7 @@ def _read(path: Path) -> Codes:
 
 
 def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
-    """An array (images, ...) as fp32 codes.
+    """An array (images, ...) as fp32 codes; one number an image is a code of one value, (images, 1).
 
     Raises:
         InputError: it holds no numbers, or some that are not finite; it is no array of codes.
@@ -121,7 +124,7 @@ def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
             f"{name}: {len(bad):,} of {len(codes):,} codes are not finite (NaN, or beyond float32), in rows "
             f"{shown} (the first is 0). Leave them out, with their rows of the table."
         )
-    return codes
+    return codes[:, None] if codes.ndim == 1 else codes
 
 
 def _array(path: Path) -> npt.NDArray[Any]:
@@ -168,8 +171,6 @@ def _table(
     codes: Codes, path: Path, table: AttributeTable, said: dict[str, Attribute], sides: Sides
 ) -> ImageTable:
     keys = _keys(codes)
-    if len(np.unique(keys)) == 1:
-        raise InputError(f"All codes in {path} are equal: they tell nothing, and there is nothing to divide.")
     made = ImageTable(np.empty((len(codes), 0, 0, 0), np.uint8), keys, said, str(path))
     if sides != Sides():
         groups = table.text(sides.group_by) if sides.group_by else None
@@ -183,6 +184,17 @@ def _table(
 
 
 def _keys(codes: Codes) -> npt.NDArray[np.str_]:
+    """32 hex characters for each row: those of its code, of each later one that is equal others."""
+    before: Counter[str] = Counter()
+    keys = []
+    for key in code_keys(codes).tolist():
+        again = f"{key} {before[key]}".encode()
+        keys.append(blake2b(again, digest_size=16).hexdigest() if before[key] else key)
+        before[key] += 1
+    return np.array(keys, "<U32")
+
+
+def code_keys(codes: Codes) -> npt.NDArray[np.str_]:
     """32 hex characters for each code, the same for codes whose values are equal."""
     shape = repr(codes.shape[1:]).encode()
     # 0 is added to make 0 of -0, which is equal and has other bytes.

@@ -21,11 +21,13 @@ class Encoded:
 
     centre: (images, ...), each image encoded as it is released; "..." is the shape of a code, whatever that
         is.
-    views: (views, images, ...), the same images in random crops, encoded; none where nobody can make any.
+    views: (views, ...), images in random crops, encoded; none where nobody can make any. `rows` says which of
+        these images are meant where they are not all: most of a code's memory is not copied for a choice.
     """
 
     centre: Floats
     views: Floats
+    rows: Labels | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -35,6 +37,20 @@ class Encoded:
     def flat(self) -> Floats:
         """The codes as they are released, (images, values)."""
         return self.centre.reshape(len(self.centre), -1)
+
+    def view(self, number: int) -> Floats:
+        """One view of every image, (images, ...)."""
+        view: Floats = self.views[number]
+        return view if self.rows is None else view[self.rows]
+
+    def drawn(self, numbers: Labels, places: Labels) -> Floats:
+        """A view each of some images, by its number and their places."""
+        drawn: Floats = self.views[numbers, places if self.rows is None else self.rows[places]]
+        return drawn
+
+    def some(self, places: Labels) -> "Encoded":
+        """Codes of some images, by their places."""
+        return Encoded(self.centre[places], self.views, places if self.rows is None else self.rows[places])
 
 
 @dataclass(frozen=True, eq=False)

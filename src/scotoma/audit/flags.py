@@ -13,7 +13,6 @@ from scipy.special import ndtr, ndtri
 
 from scotoma.runs.verdict import Attempt, Flag, Winner
 
-NOT_FINITE = "not-finite"
 ALL_EQUAL = "all-codes-equal"
 DEAD_VALUES = "dead-values"
 COLLAPSED = "collapsed"
@@ -38,6 +37,7 @@ DEAD_SHARE = 0.1
 COLLAPSED_SHARE = 0.5
 SAME_IMAGES = 0.99
 SAME = 1e-3
+NUMBERS = 1 << 20  # of all codes that are looked at together
 # Difference of codes of one image that rounding explains, as a share of their root mean square.
 TOLERANCE = 1e-4
 REPEATS = 4
@@ -51,33 +51,39 @@ Encode = Callable[[Pixels], Codes]
 
 
 def collapsed(codes: Codes) -> Flag | None:
-    """Codes (images, ...) that are not finite, all equal, partly dead or nearly always the same.
+    """Finite codes (images, ...) that are all equal, partly dead or nearly always the same.
 
-    Blocks only if values are not finite: attackers cannot read those, and where they stand may tell
-    something. What is the same for all images tells nothing, and attackers look at every value at its own
-    scale.
+    Does not block: what is the same for all images tells nothing, and attackers look at every value at its
+    own scale.
     """
     flat = codes.reshape(len(codes), -1)
-    broken = ~np.isfinite(flat)
-    if broken.any():
-        images = int(broken.any(axis=1).sum())
-        said = f"{images:,} of {len(flat):,} codes hold values that are no finite numbers (NaN or infinite)."
-        return Flag(NOT_FINITE, said, blocks=True)
     if (flat == flat[0]).all():
         return Flag(ALL_EQUAL, f"All {len(flat):,} codes are equal: the encoder tells nothing of any image.")
-    # Of large values fp32 would lose small changes.
-    centred = flat - flat.mean(axis=0, dtype=np.float64)
-    variance = np.square(centred).mean(axis=0)
+    variance, stays = _spread(flat)
     dead = float((variance <= DEAD_VARIANCE * variance.mean()).mean())
     if dead > DEAD_SHARE:
         said = f"{100 * dead:.0f} % of the values of a code are the same for all images, or nearly so."
         return Flag(DEAD_VALUES, f"{said} The encoder is partly dead.")
-    near = np.abs(flat - np.median(flat, axis=0)) <= SAME * np.sqrt(variance)
-    stuck = float((near.mean(axis=0) >= SAME_IMAGES).mean())
+    stuck = float((stays >= SAME_IMAGES).mean())
     if stuck > COLLAPSED_SHARE:
         said = f"{100 * stuck:.0f} % of the values of a code are the same for 99 of 100 images."
         return Flag(COLLAPSED, f"{said} The encoder has collapsed.")
     return None
+
+
+def _spread(flat: Codes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each value (values,): its variance, and the share of images in which it is its median, to a
+    thousandth of its deviation.
+    """
+    variance, stays = np.empty((2, flat.shape[1]))
+    # Of large values fp32 would lose small changes; in double precision all could be too many for the memory.
+    step = max(NUMBERS // len(flat), 1)
+    for some in (slice(start, start + step) for start in range(0, flat.shape[1], step)):
+        exact = flat[:, some].astype(np.float64)
+        variance[some] = exact.var(axis=0)
+        near = np.abs(exact - np.median(exact, axis=0)) <= SAME * np.sqrt(variance[some])
+        stays[some] = near.mean(axis=0)
+    return variance, stays
 
 
 def stochastic(encode: Encode, images: Pixels) -> Flag | None:
@@ -121,8 +127,9 @@ def depends_on_batch(encode: Encode, images: Pixels) -> Flag | None:
     return Flag(BATCH_DEPENDENT, said, blocks=True)
 
 
-def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
-    """Equal images (keys, by part) among those that attackers learn from and those that they are judged by.
+def duplicates(keys: Mapping[str, npt.NDArray[np.str_]], *, codes: bool = False) -> Flag | None:
+    """Equal images (keys, by part) among those that attackers learn from and those that they are judged by;
+    of `codes` without images equal codes, which are as natural as few values are.
 
     Does not block: remembering images makes attackers look better than they are, so it is "leaks" that is
     doubtful.
@@ -133,14 +140,24 @@ def duplicates(keys: Mapping[str, npt.NDArray[np.str_]]) -> Flag | None:
     )
     if not learned or not judged:
         return None
-    all_judged = np.concatenate(judged)
-    again = int(np.isin(all_judged, np.concatenate(learned)).sum())
-    if not again:
+    all_judged, all_learned = np.concatenate(judged), np.concatenate(learned)
+    again = int(np.isin(all_judged, all_learned).sum())
+    kinds = len(np.unique(np.concatenate([all_judged, all_learned])))
+    # Of codes that are all equal there is nothing to remember.
+    if not again or (codes and kinds == 1):
         return None
-    said = (
-        f"{again:,} of {len(all_judged):,} validation and test images are also among those that attackers "
-        "learn from. An attacker that remembers them looks better than it is."
-    )
+    said = f"{again:,} of {len(all_judged):,} validation and test "
+    if codes:
+        said += (
+            f"codes equal one that attackers learn from; {kinds:,} different ones are there in all. Codes of "
+            "few values are equal by nature, which is no fault. Where the same image stands there twice, an "
+            "attacker that remembers it looks better than it is: --group-by keeps rows together."
+        )
+    else:
+        said += (
+            "images are also among those that attackers learn from. An attacker that remembers them looks "
+            "better than it is."
+        )
     return Flag(DUPLICATES, said)
 
 
@@ -300,11 +317,6 @@ def _noise(encode: Encode, images: Pixels) -> float:
 
 
 def _difference(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """Root mean square of the difference of codes (images, values) as a share of theirs. Values that are no
-    number on both sides are equal.
-    """
-    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
-        return 1.0
-    there = np.isfinite(one)
-    size = np.sqrt((np.square(one[there]).sum() + np.square(other[there]).sum()) / 2)
-    return float(np.linalg.norm(one[there] - other[there]) / size) if size > 0 else 0.0
+    """Root mean square of the difference of codes (images, values) as a share of theirs."""
+    size = np.sqrt((np.square(one).sum() + np.square(other).sum()) / 2)
+    return float(np.linalg.norm(one - other) / size) if size > 0 else 0.0

@@ -67,7 +67,7 @@ class Material:
         known = np.flatnonzero(labels != MISSING)
         codes, originals, labels = self.codes[part], self.originals.get(part), labels[known]
         if len(known) < len(codes.centre):
-            codes = Encoded(codes.centre[known], codes.views[:, known])
+            codes = codes.some(known)
             originals = None if originals is None else originals[known]
         return Examples(codes, labels, task.classes_of(labels), image_weights(task, labels), originals)
 
@@ -132,7 +132,11 @@ def rows_of_parts(
 def encode_parts(
     target: Target, table: ImageTable, rows: Mapping[Part, Rows], seed: int, progress: Progress
 ) -> Material:
-    """Encode every image as it is released, and in random crops, the same for the same seed."""
+    """Encode every image as it is released, and in random crops, the same for the same seed.
+
+    Images come in a random order: rows of a folder are sorted by category, and of an encoder that looks at
+    the batch (batch normalisation left in training mode) the company would tell the label.
+    """
     one = _encode(target, table, rows["test"][:1], None)
     training = sum(len(rows) for part, rows in rows.items() if part not in HELD_OUT)
     views = min(VIEWS, MOST_BYTES // max(training * one.nbytes, 1))
@@ -143,11 +147,12 @@ def encode_parts(
         for part, some in rows.items():
             # As released, then in crops.
             stored = np.empty((1 + count[part], len(some), *one.shape[1:]), np.float32)
-            _fill(stored[0], target, table, some, None, progress)
+            shuffled = generator(derive_seed(seed, f"order {part}"), 0).permutation(len(some))
+            _fill(stored[0], target, table, some, shuffled, None, progress)
             for view in range(count[part]):
                 seed_of_view = derive_seed(seed, f"views {part}", view)
                 draws = generator(seed_of_view, 0).random((len(some), 4), dtype=np.float32)
-                _fill(stored[1 + view], target, table, some, draws, progress)
+                _fill(stored[1 + view], target, table, some, shuffled, draws, progress)
             codes[part] = Encoded(stored[0], stored[1:])
     finally:
         progress.stop()
@@ -193,6 +198,7 @@ def _fill(
     target: Target,
     table: ImageTable,
     rows: Rows,
+    order: Rows,
     draws: npt.NDArray[np.float32] | None,
     progress: Progress,
 ) -> None:
@@ -200,7 +206,7 @@ def _fill(
         some = None if draws is None else draws[places]
         return torch.from_numpy(_encode(target, table, rows[places], some))
 
-    fill(torch.from_numpy(codes), encode, progress, alone=not target.side_by_side)
+    fill(torch.from_numpy(codes), encode, progress, order=order, alone=not target.side_by_side)
 
 
 def _encode(target: Target, table: ImageTable, rows: Rows, draws: npt.NDArray[np.float32] | None) -> Floats:

@@ -76,7 +76,8 @@ def network(
 
         def vote(some: Encoded) -> Logits:
             each = [
-                _log_probabilities(_logits(attacker, scaled(view))) for view in (some.centre, *some.views)
+                _log_probabilities(_logits(attacker, scaled(codes)))
+                for codes in (some.centre, *map(some.view, range(len(some.views))))
             ]
             mean: Logits = np.mean(each, axis=0)
             return mean
@@ -113,7 +114,7 @@ class _Views:
         chosen = random.integers(-1, len(self.codes.views), size=len(positions))
         drawn = self.codes.centre[positions]
         of_view = np.flatnonzero(chosen >= 0)
-        drawn[of_view] = self.codes.views[chosen[of_view], positions[of_view]]
+        drawn[of_view] = self.codes.drawn(chosen[of_view], positions[of_view])
         scaled = torch.from_numpy(self.scale(drawn))
         return scaled if len(self.codes.views) else self.augment(scaled, random)
 

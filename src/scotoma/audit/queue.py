@@ -108,13 +108,21 @@ def _make(
     occasion = Occasion(job.task, derive_seed(seed, "attacker", job.number), stop, shown)
     try:
         said = attack_once(job.attacker, material, job.sees, occasion, job.number)
-    except (ScotomaError, ValueError, ArithmeticError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
-        return failed(job.attacker, job.sees, job.number, reason, time.monotonic() - begun)
+    except Exception as error:
+        # Learners of other libraries raise whatever they like (without memory, torch a RuntimeError), and the
+        # others shall go on. A stop is a KeyboardInterrupt, and a time limit is told from outside.
+        return failed(job.attacker, job.sees, job.number, _why(error), time.monotonic() - begun)
     finally:
         shown(1.0)
     attempts.write(str(job.task), job.attacker.name, job.sees, job.number, said)
     return said
+
+
+def _why(error: Exception) -> str:
+    """Our own sentence, or the kind and the first line of what somebody else's code raised."""
+    if isinstance(error, ScotomaError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
 
 
 def _shown(job: Job, progress: Progress, lock: Lock) -> Callable[[float], None]:

@@ -101,7 +101,8 @@ def _scale(codes: Floats, axes: tuple[int, ...]) -> Scale:
     squares = [((part - mean) ** 2).sum(axis=axes, keepdims=True) for part in _parts(codes)]
     deviation = np.sqrt(np.sum(squares, axis=0) * mean.size / codes.size)
     # What differs by rounding errors only is constant.
-    constant = deviation <= 1e-7 * np.abs(codes).max(axis=axes, keepdims=True)
+    largest = np.maximum(codes.max(axis=axes, keepdims=True), -codes.min(axis=axes, keepdims=True))
+    constant = deviation <= 1e-7 * largest
     return Scale(
         np.where(constant, codes[:1].mean(axis=axes, keepdims=True), mean)[0],
         np.where(constant, 1.0, deviation)[0],

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scotoma.audit import flags, references
 from scotoma.audit.cells import Attempts
 from scotoma.audit.code_length import code_length
+from scotoma.audit.computed_codes import code_keys
 from scotoma.audit.earlier_codes import require_same_codes
 from scotoma.audit.examples import Floats
 from scotoma.audit.judge import Case, judge
@@ -244,7 +245,8 @@ class _Audit:
         else:
             material = split_codes(self.attacked, self.table, self.rows)
         keys = {"training": self._keys(False), "test": self._keys(True)}
-        self._raise(flags.collapsed(material.codes["test"].centre), flags.duplicates(keys))
+        equal = flags.duplicates(keys, codes=not self.table.pixels.size)
+        self._raise(flags.collapsed(material.codes["test"].centre), equal)
         if self.of_training:
             lacking = [task for task in self.tasks if not _enough(material, task, "fresh")]
             self._raise(*(flags.no_fresh_images(str(task), FEWEST) for task in lacking))
@@ -293,8 +295,11 @@ class _Audit:
         )
 
     def _keys(self, held_out: bool) -> npt.NDArray[np.str_]:
-        parts = [part for part in self.rows if (part in HELD_OUT) == held_out]
-        keys: npt.NDArray[np.str_] = self.table.keys[np.concatenate([self.rows[part] for part in parts])]
+        """Names of the images, or of codes without images, by which equal ones are found."""
+        rows = np.concatenate([some for part, some in self.rows.items() if (part in HELD_OUT) == held_out])
+        if not isinstance(self.attacked, Target) and not self.table.pixels.size:
+            return code_keys(self.attacked[rows])
+        keys: npt.NDArray[np.str_] = self.table.keys[rows]
         return keys
 
 

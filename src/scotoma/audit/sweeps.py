@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scotoma.audit.cells import Attempts
-from scotoma.audit.examples import Encoded, Examples, Learn, Learned, Occasion
+from scotoma.audit.examples import Examples, Learn, Learned, Occasion
 from scotoma.audit.material import Material
 from scotoma.audit.neural import SETTINGS
 from scotoma.audit.protocol import Said
@@ -121,9 +121,9 @@ def _with_share(attacker: Attacker, share: float) -> Attacker:
 
 def _some(examples: Examples, share: float, occasion: Occasion) -> Examples:
     rows = _chosen(examples, share, derive_seed(occasion.seed, "labelled images"))
-    labels, codes = examples.labels[rows], examples.codes
+    labels = examples.labels[rows]
     return Examples(
-        Encoded(codes.centre[rows], codes.views[:, rows]),
+        examples.codes.some(rows),
         labels,
         examples.classes[rows],
         image_weights(occasion.task, labels),

@@ -114,7 +114,9 @@ def checked(name: str, encode: Callable[[Pixels], object], stored: Preprocessing
 
 
 def _codes(name: str, given: object, images: int) -> Codes:
-    """What an encoder gave for some images as an array of its own, fp32, once it is known to be codes."""
+    """What an encoder gave for some images as an array of its own, fp32, once it is known to be codes; one
+    number an image is a code of one value, (images, 1).
+    """
     try:
         array = np.asarray(given.detach().cpu().float() if isinstance(given, Tensor) else given)
     except Exception as error:  # whatever an object of somebody else's raises
@@ -135,7 +137,7 @@ def _codes(name: str, given: object, images: int) -> Codes:
         raise InputError(
             f"{name} gave codes that are not finite (NaN, or beyond float32) for {bad} of {images} images."
         )
-    return codes
+    return codes[:, None] if codes.ndim == 1 else codes
 
 
 def _trained(named: str, shape: ShapeFlags) -> Target:

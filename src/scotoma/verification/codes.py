@@ -149,15 +149,27 @@ def room(shape: tuple[int, ...], folder: Path) -> Tensor:
         ) from error
 
 
-def fill(codes: Tensor, encode: Callable[[Rows], Tensor], progress: Progress, *, alone: bool = False) -> None:
-    """Put into `codes` (images, ...) what `encode` makes of places in it, some at a time.
+def fill(
+    codes: Tensor,
+    encode: Callable[[Rows], Tensor],
+    progress: Progress,
+    *,
+    order: Rows | None = None,
+    alone: bool = False,
+) -> None:
+    """Put into `codes` (images, ...) what `encode` makes of places in it, some at a time, in their own order
+    or in `order`, which names each place once.
 
     Threads share the images, and each computes in itself alone; `alone` for an encoder that can be called by
     one only, which may compute as it likes.
     """
 
     def work(rows: range) -> int:
-        codes[rows.start : rows.stop] = encode(np.arange(rows.start, rows.stop))
+        if order is None:
+            codes[rows.start : rows.stop] = encode(np.arange(rows.start, rows.stop))
+        else:
+            places = order[rows.start : rows.stop]
+            codes[torch.from_numpy(places)] = encode(places)
         return len(rows)
 
     workers = Workers(chunk=ENCODE_BATCH, prepare=partial(torch.set_num_threads, 1))
