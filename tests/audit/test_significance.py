@@ -173,6 +173,33 @@ def test_guessing_by_groups_is_rarely_a_leak(together: float) -> None:
         assert rejections(draw, labels, TWO, 800) > 0.1  # the control: groups do matter
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize(("people", "images"), [(2, 90), (3, 60), (3, 20), (4, 60), (6, 60), (8, 60)])
+def test_guessing_by_a_few_people_of_one_class_is_rarely_a_leak(
+    people: int, images: int, noise: float
+) -> None:
+    """The other class are single images. By luck an attacker is right on all these people, or nearly."""
+    random = np.random.default_rng(12)
+    labels = np.repeat([1, 0], [people * images, 500])
+    units = np.concatenate([np.repeat(np.arange(people), images), people + np.arange(500)]).astype(str)
+
+    def draw() -> tuple[Bools, Bools]:
+        said = np.concatenate([np.repeat(random.random(people) < 0.5, images), random.random(500) < 0.5])
+        return (said ^ (random.random(len(labels)) < noise)) == labels, labels == 0
+
+    assert rejections(draw, labels, TWO, 150, units) < MOST
+
+
+def test_twelve_people_of_one_class_may_show_a_leak() -> None:
+    """The control: right on all of them, and on half of the other class."""
+    labels = np.repeat([1, 0], [12 * 40, 500])
+    units = np.concatenate([np.repeat(np.arange(12), 40), 12 + np.arange(500)]).astype(str)
+    right = np.concatenate([np.ones(480, bool), np.arange(500) % 2 == 0])
+    assert paired_excess(right, labels == 0, labels, TWO, units).low > 0
+    half = np.concatenate([np.repeat(np.arange(12) % 2 == 0, 40), np.arange(500) % 2 == 0])
+    assert paired_excess(half, labels == 0, labels, TWO, units).low < 0
+
+
 @pytest.mark.parametrize("counts", [(40, 40), (400, 400), (380, 40)])
 def test_the_smallest_leak_is_found_in_four_cases_of_five(counts: tuple[int, int]) -> None:
     random = np.random.default_rng(4)
@@ -188,12 +215,11 @@ def test_the_smallest_leak_is_found_in_four_cases_of_five(counts: tuple[int, int
 
 
 def test_images_that_are_groups_of_their_own_are_as_without_groups_but_for_student_s_t() -> None:
-    random = np.random.default_rng(5)
-    labels, right = np.repeat([0, 1], 60), random.random(120) < 0.6
+    labels, right = np.repeat([0, 1], 60), np.tile(np.arange(60) < 36, 2)
     plain = paired_excess(right, labels == 0, labels, TWO)
     single = paired_excess(right, labels == 0, labels, TWO, np.arange(120).astype(str))
     assert (single.estimate, single.error) == pytest.approx((plain.estimate, plain.error))
-    assert single.p == pytest.approx(t.sf(plain.estimate / plain.error, 119))
+    assert single.p == pytest.approx(t.sf(plain.estimate / plain.error, 118))
 
 
 def test_groups_never_narrow_the_interval() -> None:
