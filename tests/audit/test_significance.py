@@ -53,7 +53,6 @@ def test_the_excess_written_out() -> None:
     assert (found.estimate, found.error) == pytest.approx((estimate, error))
     assert found.low == pytest.approx(estimate - Z * error)
     assert found.p == pytest.approx(norm.sf(estimate / error))
-    assert found.smallest_leak == pytest.approx((Z + 0.841621) * error)
 
 
 def test_an_attacker_against_a_constant_one_has_clopper_and_pearson_s_bound() -> None:
@@ -200,18 +199,55 @@ def test_twelve_people_of_one_class_may_show_a_leak() -> None:
     assert paired_excess(half, labels == 0, labels, TWO, units).low < 0
 
 
-@pytest.mark.parametrize("counts", [(40, 40), (400, 400), (380, 40)])
-def test_the_smallest_leak_is_found_in_four_cases_of_five(counts: tuple[int, int]) -> None:
+def power(labels: Labels, task: Task, leak: float, tests: int) -> float:
+    """How often an attacker who is so much better than guessing is found among so many hidden tasks, of which
+    no other leaks.
+    """
     random = np.random.default_rng(4)
-    labels = np.repeat([0, 1], counts)
+    accuracy = 1 / task.classes + leak
+    found = [
+        paired_excess(random.random(len(labels)) < accuracy, labels == 0, labels, task).p for _ in range(400)
+    ]
+    return float(np.mean(np.array(found) <= 0.025 / tests))
+
+
+@pytest.mark.parametrize("tests", [1, 3, 10])
+@pytest.mark.parametrize(
+    ("counts", "task"),
+    [((30, 30), TWO), ((100, 100), TWO), ((500, 500), TWO), ((380, 40), TWO), ((40,) * 10, TEN_CLASSES)],
+)
+def test_the_smallest_leak_is_found_in_four_cases_of_five(
+    counts: tuple[int, ...], task: Task, tests: int
+) -> None:
+    """Whether the winner guesses or, on codes that tell nothing, says what the kept labels tell."""
+    labels = np.repeat(np.arange(len(counts)), counts)
     known = labels == 0
+    constant = paired_excess(known, known, labels, task, tests=tests).smallest_leak
+    guesses = np.random.default_rng(4).random(len(labels)) < 1 / task.classes
+    guessing = paired_excess(guesses, known, labels, task, tests=tests).smallest_leak
+    assert constant == pytest.approx(guessing, rel=0.15)
+    assert 0.77 < power(labels, task, constant, tests) < 0.89
 
-    def attacked(accuracy: float) -> Bools:
-        return random.random(len(labels)) < accuracy
 
-    leaks = [paired_excess(attacked(0.5), known, labels, TWO).smallest_leak for _ in range(100)]
-    accuracy = 0.5 + float(np.mean(leaks))
-    assert rejections(lambda: (attacked(accuracy), known), labels, TWO, 1000) == pytest.approx(0.8, abs=0.05)
+def test_the_smallest_leak_is_no_smaller_than_the_winner_s_error_allows() -> None:
+    """Who is right just where the other one is wrong varies more than who errs independently of it."""
+    labels = np.repeat([0, 1], 200)
+    known = np.tile(np.arange(200) % 2 == 0, 2)
+    found = paired_excess(~known, known, labels, TWO)
+    assert found.smallest_leak == pytest.approx((Z + 0.841621) * found.error)
+    three = paired_excess(~known, known, labels, TWO, tests=3)
+    assert three.smallest_leak == pytest.approx((norm.isf(0.025 / 3) + 0.841621) * found.error)
+    assert (three.low, three.p, three.error) == (found.low, found.p, found.error)
+
+
+def test_groups_raise_the_smallest_leak_of_codes_that_tell_nothing() -> None:
+    """Nothing varies, so that each of forty groups of ten counts for one image."""
+    labels = np.repeat([0, 1], 200)
+    known = labels == 0
+    grouped = paired_excess(known, known, labels, TWO, np.repeat(np.arange(40), 10).astype(str))
+    once = paired_excess(known[::10], known[::10], labels[::10], TWO)
+    assert grouped.smallest_leak == pytest.approx(once.smallest_leak, rel=0.05)
+    assert grouped.smallest_leak > 3 * paired_excess(known, known, labels, TWO).smallest_leak
 
 
 def test_images_that_are_groups_of_their_own_are_as_without_groups_but_for_student_s_t() -> None:
