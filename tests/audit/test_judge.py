@@ -125,3 +125,37 @@ def test_of_too_few_test_images_nothing_follows() -> None:
     (verdict,), flags = judge([small], (), (), 0)
     assert verdict.outcome == "inconclusive"
     assert "too-few-test-images" in {each.code for each in flags}
+
+
+def test_codes_that_tell_nothing_need_as_many_test_images_as_others() -> None:
+    """The winner says on 60 images what the kept labels tell, and its errors say nothing of the power."""
+    nothing = case(said(400, 0.5))
+    codes = Encoded(np.zeros((60, 1), np.float32), np.zeros((0, 60, 1), np.float32))
+    rows = np.r_[0:30, 400:430]
+    test = Examples(codes, CLASSES[rows], CLASSES[rows], image_weights(TASK, CLASSES[rows]))
+    told = np.tile(np.log([0.9, 0.1]), (60, 1))
+    found = [replace(nothing.found[0][0], test=told)]  # type: ignore[index]
+    small = replace(nothing, test=test, found=[found], known_right=CLASSES[rows] == 0)
+    (verdict,), flags = judge([small], (), (), 0)
+    assert verdict.winner is not None
+    assert (verdict.winner.excess, verdict.outcome) == (0, "inconclusive")
+    assert [each.said for each in flags] == [
+        "There are too few test images: a leak of less than 19.6 points would be missed in more than one "
+        "case of five; 10 points are asked for."
+    ]
+
+
+def test_the_smallest_leak_is_corrected_for_hidden_tasks_but_not_for_kept_or_failed_ones() -> None:
+    def smallest(*cases: Case) -> float:
+        winner = judge(cases, (), (), 0)[0][0].winner
+        assert winner is not None
+        return winner.smallest_leak
+
+    one, other = case(said(200, 0.5), name="a"), case(said(200, 0.5), name="b")
+    alone = smallest(one)
+    failed = Attempt("one", "all", 0, "failed", None, None, None, 1.0, note="lost")
+    assert smallest(one, replace(other, role="keep")) == alone
+    assert smallest(one, replace(other, found=[failed])) == alone
+    assert smallest(one, other) == pytest.approx(
+        alone * (2.241403 + 0.841621) / (1.959964 + 0.841621), rel=0.01
+    )

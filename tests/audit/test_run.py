@@ -374,6 +374,11 @@ def test_references_of_images_in_groups_have_intervals_over_groups(
     verdict = audit(target(), replace(TABLE, units=units), request, tmp_path, workers=1)
     (_, reference) = found(verdict, "ant").references
     assert (reference.name, reference.low, reference.high) == ("original images", 0, 1)
+    said = read_checked_json(tmp_path / "winners" / "ant.json", "scotoma-answers", 1)
+    assert "person" not in json.dumps(said)
+    persons = dict(zip(TABLE.keys.tolist(), units.tolist(), strict=True))
+    pairs = {(persons[key], unit) for key, unit in zip(said["key"], said["unit"], strict=True)}
+    assert len(pairs) == len(set(said["unit"])) == len({person for person, _ in pairs})
 
 
 @pytest.mark.parametrize("more", [(), ("sweeps",)])

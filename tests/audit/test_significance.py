@@ -53,7 +53,6 @@ def test_the_excess_written_out() -> None:
     assert (found.estimate, found.error) == pytest.approx((estimate, error))
     assert found.low == pytest.approx(estimate - Z * error)
     assert found.p == pytest.approx(norm.sf(estimate / error))
-    assert found.smallest_leak == pytest.approx((Z + 0.841621) * error)
 
 
 def test_an_attacker_against_a_constant_one_has_clopper_and_pearson_s_bound() -> None:
@@ -173,27 +172,90 @@ def test_guessing_by_groups_is_rarely_a_leak(together: float) -> None:
         assert rejections(draw, labels, TWO, 800) > 0.1  # the control: groups do matter
 
 
-@pytest.mark.parametrize("counts", [(40, 40), (400, 400), (380, 40)])
-def test_the_smallest_leak_is_found_in_four_cases_of_five(counts: tuple[int, int]) -> None:
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize(("people", "images"), [(2, 90), (3, 60), (3, 20), (4, 60), (6, 60), (8, 60)])
+def test_guessing_by_a_few_people_of_one_class_is_rarely_a_leak(
+    people: int, images: int, noise: float
+) -> None:
+    """The other class are single images. By luck an attacker is right on all these people, or nearly."""
+    random = np.random.default_rng(12)
+    labels = np.repeat([1, 0], [people * images, 500])
+    units = np.concatenate([np.repeat(np.arange(people), images), people + np.arange(500)]).astype(str)
+
+    def draw() -> tuple[Bools, Bools]:
+        said = np.concatenate([np.repeat(random.random(people) < 0.5, images), random.random(500) < 0.5])
+        return (said ^ (random.random(len(labels)) < noise)) == labels, labels == 0
+
+    assert rejections(draw, labels, TWO, 150, units) < MOST
+
+
+def test_twelve_people_of_one_class_may_show_a_leak() -> None:
+    """The control: right on all of them, and on half of the other class."""
+    labels = np.repeat([1, 0], [12 * 40, 500])
+    units = np.concatenate([np.repeat(np.arange(12), 40), 12 + np.arange(500)]).astype(str)
+    right = np.concatenate([np.ones(480, bool), np.arange(500) % 2 == 0])
+    assert paired_excess(right, labels == 0, labels, TWO, units).low > 0
+    half = np.concatenate([np.repeat(np.arange(12) % 2 == 0, 40), np.arange(500) % 2 == 0])
+    assert paired_excess(half, labels == 0, labels, TWO, units).low < 0
+
+
+def power(labels: Labels, task: Task, leak: float, tests: int) -> float:
+    """How often an attacker who is so much better than guessing is found among so many hidden tasks, of which
+    no other leaks.
+    """
     random = np.random.default_rng(4)
-    labels = np.repeat([0, 1], counts)
+    accuracy = 1 / task.classes + leak
+    found = [
+        paired_excess(random.random(len(labels)) < accuracy, labels == 0, labels, task).p for _ in range(400)
+    ]
+    return float(np.mean(np.array(found) <= 0.025 / tests))
+
+
+@pytest.mark.parametrize("tests", [1, 3, 10])
+@pytest.mark.parametrize(
+    ("counts", "task"),
+    [((30, 30), TWO), ((100, 100), TWO), ((500, 500), TWO), ((380, 40), TWO), ((40,) * 10, TEN_CLASSES)],
+)
+def test_the_smallest_leak_is_found_in_four_cases_of_five(
+    counts: tuple[int, ...], task: Task, tests: int
+) -> None:
+    """Whether the winner guesses or, on codes that tell nothing, says what the kept labels tell."""
+    labels = np.repeat(np.arange(len(counts)), counts)
     known = labels == 0
+    constant = paired_excess(known, known, labels, task, tests=tests).smallest_leak
+    guesses = np.random.default_rng(4).random(len(labels)) < 1 / task.classes
+    guessing = paired_excess(guesses, known, labels, task, tests=tests).smallest_leak
+    assert constant == pytest.approx(guessing, rel=0.15)
+    assert 0.77 < power(labels, task, constant, tests) < 0.89
 
-    def attacked(accuracy: float) -> Bools:
-        return random.random(len(labels)) < accuracy
 
-    leaks = [paired_excess(attacked(0.5), known, labels, TWO).smallest_leak for _ in range(100)]
-    accuracy = 0.5 + float(np.mean(leaks))
-    assert rejections(lambda: (attacked(accuracy), known), labels, TWO, 1000) == pytest.approx(0.8, abs=0.05)
+def test_the_smallest_leak_is_no_smaller_than_the_winner_s_error_allows() -> None:
+    """Who is right just where the other one is wrong varies more than who errs independently of it."""
+    labels = np.repeat([0, 1], 200)
+    known = np.tile(np.arange(200) % 2 == 0, 2)
+    found = paired_excess(~known, known, labels, TWO)
+    assert found.smallest_leak == pytest.approx((Z + 0.841621) * found.error)
+    three = paired_excess(~known, known, labels, TWO, tests=3)
+    assert three.smallest_leak == pytest.approx((norm.isf(0.025 / 3) + 0.841621) * found.error)
+    assert (three.low, three.p, three.error) == (found.low, found.p, found.error)
+
+
+def test_groups_raise_the_smallest_leak_of_codes_that_tell_nothing() -> None:
+    """Nothing varies, so that each of forty groups of ten counts for one image."""
+    labels = np.repeat([0, 1], 200)
+    known = labels == 0
+    grouped = paired_excess(known, known, labels, TWO, np.repeat(np.arange(40), 10).astype(str))
+    once = paired_excess(known[::10], known[::10], labels[::10], TWO)
+    assert grouped.smallest_leak == pytest.approx(once.smallest_leak, rel=0.05)
+    assert grouped.smallest_leak > 3 * paired_excess(known, known, labels, TWO).smallest_leak
 
 
 def test_images_that_are_groups_of_their_own_are_as_without_groups_but_for_student_s_t() -> None:
-    random = np.random.default_rng(5)
-    labels, right = np.repeat([0, 1], 60), random.random(120) < 0.6
+    labels, right = np.repeat([0, 1], 60), np.tile(np.arange(60) < 36, 2)
     plain = paired_excess(right, labels == 0, labels, TWO)
     single = paired_excess(right, labels == 0, labels, TWO, np.arange(120).astype(str))
     assert (single.estimate, single.error) == pytest.approx((plain.estimate, plain.error))
-    assert single.p == pytest.approx(t.sf(plain.estimate / plain.error, 119))
+    assert single.p == pytest.approx(t.sf(plain.estimate / plain.error, 118))
 
 
 def test_groups_never_narrow_the_interval() -> None:

@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from scotoma.data.table import Attribute, ImageTable
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
@@ -13,6 +15,8 @@ from scotoma.verification.answers import (
     Answers,
     answers_of,
     balanced_weights,
+    columns,
+    common_units,
     paired_difference,
     paired_error,
     read_answers,
@@ -58,6 +62,8 @@ def test_half_and_half_is_the_first_class() -> None:
         {"probability": [[0.1], [0.1, 0.2], [0.1], [0.2]]},
         {"key": "k"},
         {"category": None},
+        {"unit": [0, 0, 1]},
+        {"unit": ["Ann", "Ann", "Bob", "Bob"]},
     ],
 )
 def test_columns_that_do_not_fit_are_told(changes: dict[str, Any]) -> None:
@@ -132,3 +138,75 @@ def test_the_answers_of_a_winner_are_read(tmp_path: Path) -> None:
     write_checked_json(path, content | {"version": 2})
     with pytest.raises(InputError, match="has version 2 of scotoma-answers, this Scotoma reads version 1"):
         read_answers(path, "a", "MLP")
+
+
+def grouped(found: Answers, units: list[int]) -> Answers:
+    return replace(found, units=np.array(units))
+
+
+def test_answers_hold_numbers_of_units_and_not_their_names() -> None:
+    labels = np.array([1, 0, -1, 1, 0])
+    keys, units = np.array([f"{row:032x}" for row in range(5)]), np.array(["Bob", "Ann", "Ann", "Bob", "Cy"])
+    table = ImageTable(
+        np.empty((5, 0, 0, 0), np.uint8), keys, {"hat": Attribute(("no", "yes"), labels)}, "made up"
+    )
+    task, rows = Task(("yes",), ("no", "yes"), attribute="hat"), np.array([4, 0, 1, 3])
+    probabilities = np.array([[0.9, 0.1], [1 / 3, 2 / 3], [0.2, 0.8], [0.3, 0.7]])
+    said = columns(table, rows, task, probabilities)
+    assert said == {
+        "key": keys[rows].tolist(),
+        "category": ["no", "yes", "no", "yes"],
+        "class": [0, 1, 0, 1],
+        "probability": [[0.1], [0.666667], [0.8], [0.7]],
+    }
+    assert answers_of(said, "made up").units is None
+    with_units = columns(replace(table, units=units), rows, task, probabilities)
+    assert with_units == said | {"unit": [0, 1, 2, 1]}
+    found = answers_of(with_units, "made up")
+    assert found.units is not None and found.units.tolist() == [0, 1, 2, 1]
+    some = found.only([3, 0]).units
+    assert some is not None and some.tolist() == [1, 0]
+
+
+def test_what_belongs_together_in_either_belongs_together() -> None:
+    one = answers(["a"] * 5, [True] * 5)
+    assert common_units(one, one) is None
+    for units in (
+        common_units(grouped(one, [7, 7, 2, 3, 2]), one),
+        common_units(one, grouped(one, [1, 1, 0, 5, 0])),
+        common_units(grouped(one, [0, 0, 1, 2, 3]), grouped(one, [0, 1, 2, 3, 2])),
+    ):
+        assert units is not None and units.tolist() == [0, 0, 1, 2, 1]
+
+
+def test_the_error_of_copies_is_that_of_single_images_but_for_their_number() -> None:
+    random = np.random.default_rng(1)
+    categories = ["a"] * 30 + ["b"] * 20
+    first, second = (answers(categories, (random.random(50) < 0.6).tolist()) for _ in range(2))
+    rows = np.repeat(np.arange(50), 8).tolist()
+    copies = [grouped(each.only(rows), rows) for each in (first, second)]
+    alone, of_copies = paired_error(first, second), paired_error(copies[0], copies[1])
+    assert alone is not None and of_copies == pytest.approx(alone, rel=0.03)
+    plain = paired_error(first.only(rows), second.only(rows))
+    assert plain == pytest.approx(alone / math.sqrt(8))
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_the_interval_over_persons_holds_the_truth(across: bool) -> None:
+    """Sixty persons with twenty images each, of one category or of both. Each attacker is good at some
+    persons and bad at others, and on the whole both are equally good.
+    """
+    random = np.random.default_rng(2)
+    person = np.repeat(np.arange(60), 20)
+    classes = np.arange(1200) % 2 if across else person % 2
+    template = answers(["ba"[label] for label in classes], [False] * 1200)
+    held = {"persons": 0, "images": 0}
+    for _ in range(400):
+        skill = random.uniform(0.1, 0.9, (2, 60))
+        first, second = (replace(template, right=random.random(1200) < each[person]) for each in skill)
+        interval = paired_difference(first, second)
+        held["images"] += interval.low <= 0 <= interval.high
+        interval = paired_difference(grouped(first, person.tolist()), grouped(second, person.tolist()))
+        held["persons"] += interval.low <= 0 <= interval.high
+    assert 0.92 < held["persons"] / 400 < 0.98
+    assert held["images"] / 400 < 0.8  # the control: persons do matter

@@ -138,6 +138,17 @@ def grouped(of: int = 10) -> ImageTable:
     return replace(TABLE, units=units, sides=Sides(group_by="person"))
 
 
+def test_groups_are_kept_as_numbers(tmp_path: Path) -> None:
+    images = grouped()
+    cells = folder(tmp_path, images)
+    found = outcome(cells)
+    cells.write(SUBJECT, HAIR, cells.found(SUBJECT, HAIR, ATTACK, found, 0.0), found.test_logits)
+    said = json.loads((tmp_path / "identity--hair.json").read_text())["predictions"]
+    names = dict(zip(images.keys.tolist(), images.units.tolist(), strict=True))  # type: ignore[union-attr]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names[key] for key in said["key"]))}
+    assert said["unit"] == [numbers[names[key]] for key in said["key"]]
+
+
 def test_images_in_groups_widen_the_interval_and_never_narrow_it(tmp_path: Path) -> None:
     images = grouped()
     cells = folder(tmp_path, images)

@@ -114,3 +114,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert content["first"] == {"folder": "A", "suite": "standard", "digest": "00"}
     assert content["tasks"][0]["difference"] == found.tasks[0].difference
     assert content["tasks"][0]["roles"] == ["hide", "hide"]
+
+
+def test_few_groups_that_differ_are_noted() -> None:
+    one, other = answers(0.8, 0), answers(0.6, 1)
+    units = np.arange(IMAGES) // 50
+    first, second = (
+        attacked({"a": replace(each, units=units)}, name) for each, name in ((one, "A"), (other, "B"))
+    )
+    found = compare(first, second)
+    assert found.tasks[0].differing_units == 8
+    assert found.notes == (
+        "a: the attackers differ on 8 groups of images only; the interval is too narrow then.",
+    )
+    plain = compare(attacked({"a": one}), attacked({"a": other}, "B"))
+    assert (plain.tasks[0].differing_units, plain.notes) == (None, ())
+    # Of a folder without groups, those of the other one are used.
+    assert compare(first, attacked({"a": other}, "B")).tasks == found.tasks

@@ -58,7 +58,8 @@ def judge(
     A hidden task *leaks* when Holm's correction over all hidden tasks leaves p at most .025. There is *no
     leak found* when it does not and no flag blocks that.
     """
-    winners = [look(case, seed) for case in cases]
+    tests = sum(case.role == "hide" and winner_of(case.found) is not None for case in cases)
+    winners = [look(case, seed, tests if case.role == "hide" else 1) for case in cases]
     hidden = [index for index, case in enumerate(cases) if case.role == "hide" and winners[index] is not None]
     corrected = holm([winner.p for index in hidden if (winner := winners[index]) is not None])
     p_values = dict(zip(hidden, corrected, strict=True))
@@ -74,15 +75,17 @@ def judge(
     return tuple(verdicts), tuple(said)
 
 
-def look(case: Case, seed: int) -> Winner | None:
-    """The one look at the test labels, with the winner; None where every attempt failed."""
+def look(case: Case, seed: int, tests: int = 1) -> Winner | None:
+    """The one look at the test labels, with the winner; None where every attempt failed. So many `tests` are
+    corrected for each other.
+    """
     winner = winner_of(case.found)
     if winner is None:
         return None
     attempt, test = winner.attempt, case.test
     right = winner.test.argmax(axis=1) == test.classes
     interval = accuracy_interval(right, test.labels, case.task, case.units, seed)
-    excess = paired_excess(right, case.known_right, test.labels, case.task, case.units)
+    excess = paired_excess(right, case.known_right, test.labels, case.task, case.units, tests)
     losses = F.nll_loss(torch.from_numpy(winner.test), torch.from_numpy(test.classes), reduction="none")
     bits, bits_low = bits_with_limit(losses.numpy(), test.labels, case.task, case.units)
     return Winner(

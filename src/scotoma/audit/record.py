@@ -14,28 +14,22 @@ from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
 from scotoma.runs.run_folder import write_checked_json
 from scotoma.runs.verdict import TargetSummary
-from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION, WINNERS, winner_file
+from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION, WINNERS, columns, winner_file
 
 
 def write_winners(folder: Path, cases: Sequence[Case], material: Material) -> None:
     """Write what the winner of each task says of every test image, for comparisons with other encoders."""
     (folder / WINNERS).mkdir(exist_ok=True)
-    table = material.table
     for case in cases:
         winner, task = winner_of(case.found), case.task
         if winner is None:
             continue
-        rows = material.known_rows(task, "test")
-        labels = task.labels_in(table)[rows]
         content = {
             "format": ANSWERS_FORMAT,
             "version": ANSWERS_VERSION,
             "task": str(task),
             "attacker": winner.attempt.attacker,
-            "key": table.keys[rows].tolist(),
-            "category": [task.categories[label] for label in labels],
-            "class": task.classes_of(labels).tolist(),
-            "probability": np.exp(winner.test)[:, 1:].round(6).tolist(),
+            **columns(material.table, material.known_rows(task, "test"), task, np.exp(winner.test)),
         }
         write_checked_json(winner_file(folder, str(task)), content)
 

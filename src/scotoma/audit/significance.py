@@ -9,23 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import betaincinv, ndtri, stdtr, stdtrit
 
 from scotoma.data.tasks import Task
 from scotoma.verification.statistics import bits
+from scotoma.verification.strata import Bools, Floats, Labels, Strata, Units
 
 LEVEL = 0.025  # one-sided
 POWER = 0.8
 Z = float(ndtri(1 - LEVEL))
-# Degrees of freedom of Student's t with which it is the normal distribution.
-LARGE = 1e9
 FEWEST_NEGATIVES = 1000
-
-Bools = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Units = Sequence[str] | npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,7 @@ class Excess:
 
     `low` is the lower bound of the one-sided 97.5 % interval, `p` the probability of such an excess or a
     larger one where there is none, `error` the standard error. `smallest_leak` is the excess that images of
-    that number and kind would show (`low` above 0) in four cases of five.
+    that number and kind would show in four cases of five.
     """
 
     estimate: float
@@ -45,7 +38,12 @@ class Excess:
 
 
 def paired_excess(
-    right: Bools, known_right: Bools, labels: Labels, task: Task, units: Units | None = None
+    right: Bools,
+    known_right: Bools,
+    labels: Labels,
+    task: Task,
+    units: Units | None = None,
+    tests: int = 1,
 ) -> Excess:
     """The one-sided paired comparison of an attacker with the one who knows the kept labels only.
 
@@ -57,9 +55,10 @@ def paired_excess(
     class has few images, or where they are all right and nothing varies. The weighted sum is taken as by Zou
     and Donner (2008).
 
-    With `units` all counts are divided by the design effect (Rao and Scott, 1992), by how much images that
-    belong together vary more than as many single ones, and Student's t with as many degrees of freedom as
-    there are other units takes the place of the normal distribution. The error is never smaller than without.
+    With `units` the counts of each category are divided by its design effect, by how much images that belong
+    together vary more than as many single ones, and Student's t takes the place of the normal distribution
+    (`Strata`). Units that agree by luck vary little; so a bound also never lies where as many single images,
+    all right, would not put it. The error is never smaller than without.
 
     Args:
         right: (images,), which the attacker got right.
@@ -67,43 +66,103 @@ def paired_excess(
         labels: (images,), the category of each, known.
         task: whose weights the categories have.
         units: (images,), which images belong together, equal texts do; None: each stands for itself.
+        tests: how many hidden tasks are judged together: by Holm's correction a leak of one may have to show
+            at LEVEL / tests. Of what is returned `smallest_leak` alone depends on it.
 
     Raises:
         ValueError: there is no image.
     """
-    strata = _Strata.of(labels, task)
+    strata = Strata.of(labels, task.category_weights(), units)
     gains = right.astype(np.float64) - known_right
-    effect, freedom = (1.0, LARGE) if units is None else _design_effect(gains, strata, units)
-    spread = strata.variances(gains) * effect / strata.numbers
-    variances = np.maximum(spread, _exact_variances(right, known_right, strata, effect))
+    effects = strata.effects(gains)
+    exact = _Exact.of(known_right, strata, effects)
+    spread = strata.variances(gains) * effects / strata.numbers
+    error, freedom = strata.error(np.maximum(spread, exact.variances(exact.accuracies(right))))
+    error = max(error, float(strata.weights @ effects) / (len(labels) + 2))
     estimate = strata.mean(gains)
-    error = max(strata.error(variances), effect / (len(labels) + 2))
-    bound = float(stdtrit(freedom, 1 - LEVEL))
+    level = LEVEL / tests
+    smallest = max(_needed(error, freedom, level), _smallest_leak(exact, level))
     return Excess(
         estimate=estimate,
-        low=max(estimate - bound * error, -1.0),
+        low=max(estimate - float(stdtrit(freedom, 1 - LEVEL)) * error, -1.0),
         p=float(stdtr(freedom, -estimate / error)),
-        smallest_leak=min((bound + float(stdtrit(freedom, POWER))) * error, 1.0),
+        smallest_leak=smallest,
         error=error,
     )
 
 
-def _exact_variances(right: Bools, known_right: Bools, strata: "_Strata", effect: float) -> Floats:
-    """For each category the variance of the mean difference that exact lower bounds stand for."""
-    total = np.zeros(len(strata.numbers))
-    means = []
-    for known in (True, False):
-        here = known_right == known
-        of_known = np.bincount(strata.index[here], minlength=len(total)) / effect
-        hits = np.bincount(strata.index[here & right], minlength=len(total)) / effect
-        accuracy = hits / np.maximum(of_known, 1e-9)
-        low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), of_known - hits + 1, LEVEL), 0.0)
-        share = of_known * effect / strata.numbers
-        total += (share * (accuracy - low) / Z) ** 2
-        means.append((share, accuracy - known))
-    (share, one), (_, other) = means
-    # The share of images where the other attacker is right varies, too.
-    return total + share * (1 - share) * (one - other) ** 2 * effect / strata.numbers
+def _needed(error: float, freedom: float, level: float) -> float:
+    """The excess that is found at a one-sided level with the chance `POWER`; at most 1."""
+    return min(float(stdtrit(freedom, 1 - level) + stdtrit(freedom, POWER)) * error, 1.0)
+
+
+def _smallest_leak(exact: "_Exact", level: float) -> float:
+    """The smallest leak that would be found of an attacker who errs on other images than the one who knows
+    the kept labels. An attacker who agrees with that one, as on codes that tell nothing, varies little, and
+    tells nothing of how another would vary who finds something.
+    """
+    strata = exact.strata
+    known, leak = strata.mean(exact.known_right.astype(np.float64)), 0.0
+    share = exact.images[0] / strata.numbers
+    while True:
+        accuracy = min(known + leak, 1.0)
+        spread = accuracy * (1 - accuracy) + share * (1 - share)
+        bounds = exact.variances(np.full(exact.images.shape, accuracy))
+        error, freedom = strata.error(np.maximum(spread * exact.effects / strata.numbers, bounds))
+        needed = _needed(error, freedom, level)
+        if needed < leak + 1e-4:
+            return max(needed, leak)
+        leak = needed
+
+
+@dataclass(frozen=True, eq=False)
+class _Exact:
+    """Exact bounds of an attacker's accuracies, for each category where the one who knows the kept labels is
+    right, and where it is wrong: images and units (2, categories).
+    """
+
+    strata: Strata
+    effects: Floats
+    known_right: Bools
+    images: Floats
+    units: Floats
+
+    @staticmethod
+    def of(known_right: Bools, strata: Strata, effects: Floats) -> "_Exact":
+        sides = (known_right, ~known_right)
+        images, units = (np.array([count(side) for side in sides]) for count in (strata.sums, strata.units))
+        return _Exact(strata, effects, known_right, images, units)
+
+    def accuracies(self, right: Bools) -> Floats:
+        """Of who gets these images (images,) right: (2, categories), 0 where there is no image."""
+        sides = (right & self.known_right, right & ~self.known_right)
+        hits = np.array([self.strata.sums(side) for side in sides])
+        found: Floats = hits / np.maximum(self.images, 1)
+        return found
+
+    def variances(self, accuracies: Floats) -> Floats:
+        """The variances of the mean differences (categories,) that lower bounds of accuracies (2, categories)
+        stand for.
+        """
+        share, _ = shares = self.images / self.strata.numbers
+        low = _lowest(accuracies, self.images / self.effects, self.units)
+        gain, other_gain = accuracies - [[1], [0]]
+        bounds = ((shares * (accuracies - low) / Z) ** 2).sum(axis=0)
+        # The share of images where the other attacker is right varies, too.
+        varying = share * (1 - share) * (gain - other_gain) ** 2 * self.effects / self.strata.numbers
+        found: Floats = bounds + varying
+        return found
+
+
+def _lowest(accuracy: Floats, images: Floats, units: Floats) -> Floats:
+    """Clopper and Pearson's lower bounds of accuracies on so many images (...), which may be broken numbers.
+
+    Up to 1 - LEVEL**(1 / units) of all units may be of a kind that is not among these few: on it all may be
+    wrong, however alike these are.
+    """
+    hits = accuracy * images
+    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), images - hits + 1, LEVEL), 0.0)
+    return np.minimum(low, accuracy * LEVEL ** (1 / np.maximum(units, 1)))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -161,80 +220,14 @@ def bits_with_limit(
     Raises:
         ValueError: there is no image.
     """
-    strata = _Strata.of(labels, task)
-    effect, freedom = (1.0, LARGE) if units is None else _design_effect(losses, strata, units)
-    error = strata.error(strata.variances(losses) * effect / strata.numbers)
+    strata = Strata.of(labels, task.category_weights(), units)
+    error, freedom = strata.error(strata.variances(losses) * strata.effects(losses) / strata.numbers)
     found = bits(strata.mean(losses), task.classes)
     return found, found - float(stdtrit(freedom, 1 - LEVEL)) * error / math.log(2)
 
 
 def guessing_error(labels: Labels, task: Task) -> float:
     """Standard error of the balanced accuracy of guessing on images of these categories (images,)."""
-    strata = _Strata.of(labels, task)
+    strata = Strata.of(labels, task.category_weights())
     chance = 1 / task.classes
     return math.sqrt(float((strata.weights**2 / strata.numbers).sum()) * chance * (1 - chance))
-
-
-@dataclass(frozen=True, eq=False)
-class _Strata:
-    """Categories that have images: index (images,) of each image's, numbers of images and weights, which sum
-    to 1, (categories,).
-    """
-
-    index: Labels
-    numbers: Floats
-    weights: Floats
-
-    @staticmethod
-    def of(labels: Labels, task: Task) -> "_Strata":
-        if not len(labels):
-            raise ValueError("there is no image to compare on")
-        present, index, numbers = np.unique(labels, return_inverse=True, return_counts=True)
-        weights = task.category_weights()[present]
-        return _Strata(index, numbers.astype(np.float64), weights / weights.sum())
-
-    def mean(self, values: Floats) -> float:
-        """Of values (images,): within each category, then with the categories' weights."""
-        return float(self.weights @ (np.bincount(self.index, values) / self.numbers))
-
-    def variances(self, values: Floats) -> Floats:
-        """Of values (images,) within each category; a single image lends it from all images."""
-        means = np.bincount(self.index, values) / self.numbers
-        squares = np.bincount(self.index, (values - means[self.index]) ** 2)
-        return np.where(self.numbers > 1, squares / np.maximum(self.numbers - 1, 1), values.var())
-
-    def error(self, variances: Floats) -> float:
-        """Standard error of a weighted mean, from the variances of the means of categories."""
-        return math.sqrt(float(self.weights**2 @ variances))
-
-
-def _design_effect(values: Floats, strata: _Strata, units: Units) -> tuple[float, float]:
-    """How many times as much a mean of values (images,) varies because images come in units, at least 1; and
-    how many units there are, large ones counting more (Kish, 1965).
-    """
-    _, unit = np.unique(np.asarray(units), return_inverse=True)
-    shares = (strata.weights / strata.numbers)[strata.index]
-    of_units = np.bincount(unit, shares)
-    freedom = max(1 / float((of_units**2).sum()) - 1, 1.0)
-    if len(of_units) == 1:
-        return float(len(values)), freedom
-    single, grouped = (_jackknife(values, strata, each) for each in (np.arange(len(values)), unit))
-    # Where nothing varies nothing is known of how units differ: each counts for one image.
-    effect = grouped / single if single > 0 else float((of_units**2).sum() / (shares**2).sum())
-    return max(effect, 1.0), freedom
-
-
-def _jackknife(values: Floats, strata: _Strata, unit: Labels) -> float:
-    """Variance of the weighted mean, from how it changes when one unit is left out (Wolter, 2007, chapter 4).
-    A category of which no image is left is left out, too.
-    """
-    units, categories = int(unit.max()) + 1, len(strata.numbers)
-    cells = unit * categories + strata.index
-    sums, numbers = (
-        np.bincount(cells, each, units * categories).reshape(units, categories)
-        for each in (values, np.ones_like(values))
-    )
-    left = numbers.sum(axis=0) - numbers
-    there = np.where(left > 0, strata.weights, 0.0)
-    means = (there * (sums.sum(axis=0) - sums) / np.maximum(left, 1)).sum(axis=1) / there.sum(axis=1)
-    return float((units - 1) / units * ((means - means.mean()) ** 2).sum())

@@ -52,10 +52,10 @@ class Winner:
     `excess` is its accuracy less that of the attacker who knows the kept labels and nothing else, image by
     image on the same test images, `excess_low` the lower bound of its one-sided 97.5 % interval; `p` is the
     one-sided probability of such an excess if there were none, `p_holm` corrected for all hidden tasks.
-    `smallest_leak` is the excess that these test images would have shown in four cases of five. `bits` is
-    the mutual information that its calibrated cross-entropy proves for the balanced prior, `tpr` the share
-    of positives found at one false alarm among a hundred negatives (None: fewer than 1,000 negatives, or
-    more than two classes).
+    `smallest_leak` is the excess that these test images would have shown in four cases of five, corrected for
+    all hidden tasks too. `bits` is the mutual information that its calibrated cross-entropy proves for the
+    balanced prior, `tpr` the share of positives found at one false alarm among a hundred negatives (None:
+    fewer than 1,000 negatives, or more than two classes).
     """
 
     attacker: str

@@ -1,6 +1,5 @@
 """What did an attacker say of every test image, and by how much do two differ on the same ones?"""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +7,15 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
+from scotoma.data.table import ImageTable
+from scotoma.data.tasks import Task
+from scotoma.data.units import components
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.verification.statistics import CONFIDENCE, Interval
-
-Bools = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from scotoma.verification.strata import Bools, Floats, Labels, Strata
 
 ANSWERS_FORMAT = "scotoma-answers"
 ANSWERS_VERSION = 1
@@ -36,6 +34,7 @@ class Answers:
     classes: (images,), the class of each in the task.
     right: (images,), which classes were told rightly.
     weights: (images,), those of balanced accuracy; they sum to 1.
+    units: (images,), numbers of what belongs together; None: each image is its own.
     """
 
     keys: tuple[str, ...]
@@ -43,6 +42,7 @@ class Answers:
     classes: Labels
     right: Bools
     weights: Floats
+    units: Labels | None = None
 
     @property
     def accuracy(self) -> float:
@@ -54,9 +54,34 @@ class Answers:
         categories = tuple(self.categories[row] for row in rows)
         classes = self.classes[list(rows)]
         keys = tuple(self.keys[row] for row in rows)
-        return Answers(
-            keys, categories, classes, self.right[list(rows)], balanced_weights(categories, classes)
-        )
+        units = None if self.units is None else self.units[list(rows)]
+        weights = balanced_weights(categories, classes)
+        return Answers(keys, categories, classes, self.right[list(rows)], weights, units)
+
+
+def columns(table: ImageTable, rows: Labels, task: Task, probabilities: Floats) -> dict[str, list[Any]]:
+    """What an attacker says of the images `rows` of a table, as `answers_of` reads it.
+
+    Units are numbers that mean nothing elsewhere: their names are hashes of those of persons or places, which
+    could be guessed.
+
+    Args:
+        table: the images.
+        rows: those of which the label is known, (rows,).
+        task: what was asked.
+        probabilities: (rows, classes).
+    """
+    labels = task.labels_in(table)[rows]
+    said = {
+        "key": table.keys[rows].tolist(),
+        "category": [task.categories[label] for label in labels],
+        "class": task.classes_of(labels).tolist(),
+        "probability": probabilities[:, 1:].round(6).tolist(),
+    }
+    if table.units is not None:
+        _, first, unit = np.unique(table.units[rows], return_index=True, return_inverse=True)
+        said["unit"] = first.argsort().argsort()[unit].tolist()  # in the order of their first images
+    return said
 
 
 def winner_file(folder: Path, task: str) -> Path:
@@ -83,7 +108,7 @@ def read_answers(path: Path, task: str, attacker: str) -> Answers:
 
 def answers_of(said: Mapping[str, Any], where: str) -> Answers:
     """The answers in a table of what an attacker says: "key", "category", "class" and "probability" of every
-    image, which are the probabilities of all classes but the first.
+    image, which are the probabilities of all classes but the first; and "unit" where some belong together.
 
     Raises:
         InputError: `where` lacks a column, or they do not fit each other.
@@ -94,6 +119,8 @@ def answers_of(said: Mapping[str, Any], where: str) -> Answers:
         keys, categories = tuple(map(str, said["key"])), tuple(map(str, said["category"]))
         fits = len(keys) == len(categories) == len(classes) > 0 and bool(classes.min() >= 0)
         fits = fits and others.shape[1] >= max(1, classes.max())
+        units = np.array(said["unit"], np.int64) if "unit" in said else None
+        fits = fits and (units is None or units.shape == classes.shape)
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
@@ -103,7 +130,7 @@ def answers_of(said: Mapping[str, Any], where: str) -> Answers:
         )
     probabilities = np.column_stack([1 - others.sum(axis=1), others])
     right = probabilities.argmax(axis=1) == classes
-    return Answers(keys, categories, classes, right, balanced_weights(categories, classes))
+    return Answers(keys, categories, classes, right, balanced_weights(categories, classes), units)
 
 
 def balanced_weights(categories: Sequence[str], classes: Labels) -> Floats:
@@ -123,30 +150,46 @@ def paired_error(first: Answers, second: Answers) -> float | None:
     """Standard error of the difference of two balanced accuracies on the same test images.
 
     Within every category c of n images, d = right - right' has a variance s**2; with the category's weight w
-    the error is sqrt(sum of w**2 s**2 / n), which a bootstrap within categories tends to. None where the
-    images differ.
+    the error is sqrt(sum of w**2 s**2 e / n), which a bootstrap within categories tends to. e is 1, or the
+    design effect of images that belong together (`Strata`). None where the images differ.
     """
     if first.keys != second.keys:
         return None
-    difference = first.right.astype(np.float64) - second.right
-    total = 0.0
-    categories = np.array(first.categories)
-    for category in np.unique(categories):
-        of_category = categories == category
-        weight = first.weights[of_category].sum()
-        total += float(weight**2 * difference[of_category].var() / of_category.sum())
-    return math.sqrt(total)
+    return _paired(first, second)[0]
 
 
 def paired_difference(first: Answers, second: Answers, confidence: float = CONFIDENCE) -> Interval:
-    """Balanced accuracy of the second less that of the first, with the normal interval of `paired_error`.
+    """Balanced accuracy of the second less that of the first, with the normal interval of `paired_error`, or
+    Student's where images belong together.
 
     Raises:
         ValueError: they are answers on different images.
     """
-    error = paired_error(first, second)
-    if error is None:
+    if first.keys != second.keys:
         raise ValueError("answers on different images cannot be paired")
-    half = float(ndtri((1 + confidence) / 2)) * error
+    error, freedom = _paired(first, second)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     estimate = second.accuracy - first.accuracy
     return Interval(estimate, max(estimate - half, -1.0), min(estimate + half, 1.0))
+
+
+def _paired(first: Answers, second: Answers) -> tuple[float, float]:
+    """The standard error of the difference and its degrees of freedom."""
+    difference = first.right.astype(np.float64) - second.right
+    _, category = np.unique(np.array(first.categories, np.str_), return_inverse=True)
+    weights = np.bincount(category, first.weights).astype(np.float64)
+    strata = Strata.of(category, weights, common_units(first, second))
+    variances = strata.variances(difference) * (1 - 1 / strata.numbers) / strata.numbers
+    return strata.error(variances * strata.effects(difference))
+
+
+def common_units(first: Answers, second: Answers) -> Labels | None:
+    """What belongs together in the one or the other, of answers on the same images: numbers (images,)."""
+    found = [each.units for each in (first, second) if each.units is not None]
+    if not found:
+        return None
+    links = []
+    for units in found:
+        _, row, unit = np.unique(units, return_index=True, return_inverse=True)
+        links.append(np.column_stack([row[unit], np.arange(len(units))]))
+    return np.array(components(len(first.keys), np.concatenate(links)))

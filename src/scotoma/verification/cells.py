@@ -24,6 +24,7 @@ from scotoma.runs.results import Cell, Counts
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
+from scotoma.verification.answers import columns
 from scotoma.verification.floors import floor
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome
@@ -187,18 +188,9 @@ class CellFolder:
         return Counts(*counts)
 
     def _predictions(self, task: Task, logits: Tensor) -> dict[str, list[Any]]:
-        """For each test image: its key, category and class, and the probabilities of all classes but the
-        first.
-        """
-        rows = self._known_test_rows(task)
-        labels = task.labels_in(self.table)[rows]
-        probabilities = logits.double().softmax(dim=1)[:, 1:]
-        return {
-            "key": self.table.keys[rows].tolist(),
-            "category": [task.categories[label] for label in labels],
-            "class": task.classes_of(labels).tolist(),
-            "probability": [[round(value, 6) for value in each] for each in probabilities.tolist()],
-        }
+        """What the attacker says of every test image."""
+        probabilities = logits.double().softmax(dim=1).numpy()
+        return columns(self.table, self._known_test_rows(task), task, probabilities)
 
     def _fingerprint(self, subject: Subject, task: Task) -> str:
         """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from scotoma.errors import InputError
 from scotoma.runs.results import Role
 from scotoma.runs.run_folder import write_checked_json
-from scotoma.verification.answers import Answers, paired_difference
+from scotoma.verification.answers import Answers, common_units, paired_difference
 
 FORMAT = "scotoma-comparison"
 VERSION = 1
 # Of the larger set of test images: where fewer are common, the encoders were judged by different ones.
 COMMON = 0.5
-FEW = 10  # images that differ, below which the normal interval is too narrow
+FEW = 10  # images, or units of such, that differ, below which the normal interval is too narrow
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class TaskComparison:
 
     Pairs are of the first encoder and the second. `accuracies` are balanced and of the `images` common ones
     (`test_images` were there); `difference` is second less first, `low` and `high` bound its 95 % interval,
-    paired by image. `differing` images are told rightly by one attacker and wrongly by the other.
+    paired by image. `differing` images are told rightly by one attacker and wrongly by the other; they are of
+    `differing_units`, None where no images belong together.
     """
 
     task: str
@@ -68,6 +69,7 @@ class TaskComparison:
     low: float
     high: float
     differing: int
+    differing_units: int | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _compared(task: str, first: Told, second: Told) -> TaskComparison:
     if lost := set(first.answers.classes.tolist()) - set(ours.classes.tolist()):
         raise InputError(f"no common test image is of class {', '.join(map(str, sorted(lost)))}")
     difference = paired_difference(ours, theirs)
+    differ, units = ours.right != theirs.right, common_units(ours, theirs)
     return TaskComparison(
         task=task,
         roles=(first.role, second.role),
@@ -164,7 +167,8 @@ def _compared(task: str, first: Told, second: Told) -> TaskComparison:
         difference=difference.estimate,
         low=difference.low,
         high=difference.high,
-        differing=int((ours.right != theirs.right).sum()),
+        differing=int(differ.sum()),
+        differing_units=None if units is None else len(set(units[differ].tolist())),
     )
 
 
@@ -181,10 +185,12 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
                 f"{each.task}: {each.images:,} test images are common, of {each.test_images[0]:,} (A) and "
                 f"{each.test_images[1]:,} (B); all figures are of the common ones."
             )
-        if each.differing < FEW:
+        few, what = each.differing, "images"
+        if each.differing_units is not None:
+            few, what = each.differing_units, "groups of images"
+        if few < FEW:
             notes.append(
-                f"{each.task}: the attackers differ on {each.differing} images only; the interval is too "
-                "narrow then."
+                f"{each.task}: the attackers differ on {few} {what} only; the interval is too narrow then."
             )
         if each.roles[0] != each.roles[1]:
             meant = {"hide": "hidden", "keep": "kept", "other": "neither hidden nor kept"}
