@@ -68,3 +68,17 @@ def test_bf16_logits_are_fp32_numbers_near_the_exact_ones() -> None:
     assert coarse.dtype == torch.float32
     assert not torch.equal(exact, coarse)
     torch.testing.assert_close(coarse, exact, atol=0.02, rtol=0.02)
+
+
+def test_of_large_codes_fewer_are_looked_at_together() -> None:
+    seen: list[int] = []
+
+    class Counting(nn.Module):
+        def forward(self, codes: torch.Tensor) -> torch.Tensor:
+            seen.append(len(codes))
+            return codes.flatten(1)[:, :2]
+
+    logits_of(Counting(), torch.zeros(1200, 2, 1, 1))
+    logits_of(Counting(), torch.zeros(5, 1, 512, 1024))
+    logits_of(Counting(), torch.zeros(2, 1, 2048, 1024))
+    assert seen == [1000, 200, 2, 2, 1, 1, 1]

@@ -4,6 +4,8 @@ Weighted figures on all images, none thrown away: a weight for each image makes 
 unbalanced one.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scotoma.data.tasks import Task
+
+AT_ONCE = 1 << 20  # pixels of a channel that are looked at together
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,9 +40,11 @@ def balanced_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> 
 
 def logits_of(classifier: torch.nn.Module, codes: Tensor, batch: int = 1000, *, bf16: bool = False) -> Tensor:
     """Logits (images, classes) in evaluation mode, fp32; the classifier is left in training mode. `bf16` lets
-    convolutions compute in it, as they did in training.
+    convolutions compute in it, as they did in training. Of large codes, original images above all, fewer than
+    `batch` are looked at together.
     """
     classifier.eval()
+    batch = max(min(batch, AT_ONCE // math.prod(codes.shape[2:])), 1)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         logits = torch.cat([classifier(part).float() for part in codes.split(batch)])
     classifier.train()

@@ -60,6 +60,18 @@ def test_values_are_written_for_people() -> None:
     }
 
 
+def test_files_that_were_left_out_are_counted_and_folders_of_paths_are_not_shown() -> None:
+    run = {
+        "command": "scotoma verify /home/me/enc.safetensors --data '/home/me/my photos/a.csv' --rate 1/2",
+        "data": {"source": "/home/me/photos", "skipped": ["me.png: the file is empty", "you.png: broken"]},
+    }
+    groups = what_was_done(replace(results(), run=run))
+    assert group(groups, "Run") == {
+        "command": "scotoma verify enc.safetensors --data a.csv --rate 1/2",
+    }
+    assert group(groups, "Data") == {"source": "photos", "skipped": "2"}
+
+
 def test_an_encoder_is_described_with_its_training() -> None:
     found = group(what_was_done(results()), "Encoder encoder")
     assert found["code (channels, height, width)"] == "3 \N{MULTIPLICATION SIGN} 7 \N{MULTIPLICATION SIGN} 7"

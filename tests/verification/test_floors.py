@@ -55,6 +55,18 @@ def test_the_floor_of_an_attribute_is_the_accuracy_of_what_is_right(hidden: str,
     assert balanced(right, task, table) == floor(task, keep, table, PARTS) > 0.65
 
 
+def test_the_floor_is_never_below_guessing() -> None:
+    """Kept labels that say nothing give a rule that is right by chance more or less often than guessing."""
+    (task,) = attack_tasks(["h"], {"h": Attribute(("no", "yes"), np.zeros(1, np.int64))})
+    floors = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        labels = {name: Attribute(("no", "yes"), random.integers(2, size=len(TABLE))) for name in "hk"}
+        floors.append(floor(task, ("k",), replace(TABLE, attributes=labels), PARTS))
+    assert min(floors) == 0.5
+    assert floors.count(0.5) > 10
+
+
 def test_which_images_are_right() -> None:
     """Kept is dog: of the dogs it is known that they are no ants, of all others ant is the best guess."""
     categories = np.array(CATEGORIES)[TABLE.labels[PARTS.test]]

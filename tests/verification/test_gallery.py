@@ -17,7 +17,7 @@ def test_named_categories_come_first_and_twice() -> None:
     assert sorted(shown[4:]) == ["bee", "cat", "eel"]
     assert len(set(chosen)) == len(chosen) <= IMAGES
     assert chosen == choose_images(TABLE, ROWS, ("dog", "ant"), seed=0)
-    assert chosen != choose_images(TABLE, ROWS, ("dog", "ant"), seed=1)
+    assert chosen != choose_images(TABLE, ROWS, ("dog", "ant"), seed=-1)
 
 
 def test_a_category_without_enough_images_is_shown_as_often_as_it_can_be() -> None:

@@ -1,6 +1,12 @@
-"""What was done: with which data, settings, seeds, hardware and versions, and for how long?"""
+"""What was done: with which data, settings, seeds, hardware and versions, and for how long?
+
+A report is there to be passed on. Files that were left out are counted and not named, and of absolute paths
+the last part is shown: names of files and folders can say more than figures do. The record has them all.
+"""
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +17,7 @@ from scotoma.runs.verdict import TaskVerdict, Verdict
 # What stands first, in this order; the rest follows as recorded.
 _FIRST = ("command", "started", "seconds", "hardware", "seed")
 _TITLES = {"data": "Data", "settings": "Settings", "versions": "Versions", "hardware": "Hardware"}
+_FOLDERS = re.compile(r"(?<![^\s'\"=,])/(?:[^'\",/]+/)+")
 # Numbers that name something are no quantities: they get no thousands' commas.
 _NAMING = ("seed", "digest", "version")
 
@@ -121,9 +128,13 @@ def _value(key: str, value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, Mapping):
         return "; ".join(f"{name} {_value(str(name), each)}" for name, each in value.items()) or "none"
+    if key == "skipped" and isinstance(value, list | tuple):
+        return f"{len(value):,}"
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, each) for each in value) or "none"
-    return str(value)
+    if key == "command":
+        return shlex.join(_FOLDERS.sub("", word, 1) for word in shlex.split(str(value)))
+    return _FOLDERS.sub("", str(value))
 
 
 def _words(key: str) -> str:

@@ -1,7 +1,8 @@
 """What does somebody find out who knows the kept labels of an image, and nothing of the image itself?
 
-That attacker follows one of several rules, learned from all images that attackers may learn from: the most
-likely class for each combination of kept labels, or logistic regression on them, without or with their pairs.
+That attacker follows one of several rules, learned from all images that attackers may learn from: one class
+for all images, the most likely class for each combination of kept labels, or logistic regression on them,
+without or with their pairs.
 Where much is kept most combinations are rare, and the first rule learns by heart what the others learn as a
 rule; a floor by it alone would be too low, and whoever reads nothing but kept labels would seem to read more.
 The rule that is best in cross-validation is taken.
@@ -20,6 +21,7 @@ from scotoma.data.tasks import Task, kept_tasks
 from scotoma.metrics import image_weights
 
 FOLDS = 5
+ROUNDING = 1e-9  # of sums of weights
 
 Labels = npt.NDArray[np.int64]
 
@@ -34,9 +36,12 @@ def floor(task: Task, keep: Sequence[str], table: ImageTable, parts: Split) -> f
         parts: how they are divided.
     """
     telling = _telling(task, keep, table)
+    guessing = 1.0 / task.classes
     if not telling:
-        return 1.0 / task.classes
-    return label_only_floor(task, *_known_parts(task, telling, table, parts))
+        return guessing
+    found = label_only_floor(task, *_known_parts(task, telling, table, parts))
+    # Who is right less often than by guessing is so by chance.
+    return found if found > guessing + ROUNDING else guessing
 
 
 def label_only_right(
@@ -88,9 +93,6 @@ Learn = Callable[[Task, Known], Rule]
 
 def _best(task: Task, training: Known) -> Learn:
     """How to learn the rule that is right most often on images that it was not learned from."""
-    # Of one kept task the most likely class is all that there is to know.
-    if training.kept.shape[1] < 2:
-        return _most_likely
     units = np.arange(len(training.labels)) if training.units is None else training.units
     folds = [units % FOLDS == fold for fold in range(FOLDS)]
     # Every class is to be learned from in every fold.
@@ -104,7 +106,10 @@ def _best(task: Task, training: Known) -> Learn:
         return _balanced(task, training.labels, right)
 
     # Of equally good ones the first.
-    ways: tuple[Learn, ...] = (_most_likely, partial(_logistic, degree=1), partial(_logistic, degree=2))
+    ways: tuple[Learn, ...] = (_one_class, _most_likely)
+    # Of one kept task the most likely class is all that there is to know.
+    if training.kept.shape[1] > 1:
+        ways += (partial(_logistic, degree=1), partial(_logistic, degree=2))
     return max(ways, key=accuracy)
 
 
@@ -116,6 +121,11 @@ def _right(task: Task, rule: Rule, known: Known) -> npt.NDArray[np.bool_]:
 def _balanced(task: Task, labels: Labels, right: npt.NDArray[np.bool_]) -> float:
     weights = image_weights(task, labels)
     return float(weights[right].sum() / weights.sum())
+
+
+def _one_class(task: Task, training: Known) -> Rule:
+    """The first class for all images: guessing."""
+    return lambda kept: np.zeros(len(kept), np.int64)
 
 
 def _most_likely(task: Task, training: Known) -> Rule:

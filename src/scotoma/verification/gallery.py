@@ -11,6 +11,7 @@ from torch import Tensor
 from scotoma.data.sampling import generator
 from scotoma.data.table import CATEGORY, MISSING, ImageTable
 from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.seeds import derive_seed
 
 IMAGES = 10
 
@@ -23,7 +24,7 @@ def choose_images(
     """Places within `rows` of some images to show: two of each named category first, then of others, a few in
     all; or some of each value of the named attributes.
     """
-    random = generator(seed, 0)
+    random = generator(derive_seed(seed, "gallery"), 0)
     if CATEGORY in table.attributes:
         named_labels = [table.categories.index(name) for name in named][: IMAGES // 2]
         others = [label for label in range(len(table.categories)) if label not in named_labels]
