@@ -174,10 +174,8 @@ class CellFolder:
         return rows
 
     def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
-        units = self.table.units
-        groups = None if units is None else units[rows]
-        seed = derive_seed(self.plan.seed, "bootstrap")
-        return accuracy_interval(correct, task.labels_in(self.table)[rows], task, groups, seed)
+        labels, units = task.labels_in(self.table)[rows], self.table.units_of(rows)
+        return accuracy_interval(correct, labels, task, units, derive_seed(self.plan.seed, "bootstrap"))
 
     def _counts(self, task: Task) -> Counts:
         counts = []
