@@ -217,9 +217,14 @@ def test_no_person_stands_on_two_sides(faces: Path) -> None:
 
 
 def test_a_person_of_whom_nothing_is_known_stands_alone(faces: Path) -> None:
-    rewrite(faces, lambda row: row.update(person=""))
-    table = opened(faces, "Male", sides=Sides(group_by="person"))
-    assert table.units is not None and table.units.tolist() == table.keys.tolist()
+    sides = Sides(group_by="person")
+    for blank, reading in (("", Reading()), ("?", Reading(missing=("?",)))):
+        rewrite(faces, lambda row, blank=blank: row.update(person=blank))  # type: ignore[misc]
+        table = opened(faces, "Male", sides=sides, reading=reading)
+        assert table.units is not None and table.units.tolist() == table.keys.tolist()
+    # Nobody has said that "?" means nothing.
+    one_person = opened(faces, "Male", sides=sides).units
+    assert one_person is not None and len(set(one_person)) == 1
 
 
 def test_a_column_gives_the_parts(faces: Path) -> None:
