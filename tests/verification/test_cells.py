@@ -135,6 +135,18 @@ def test_nested_category_names_are_file_names(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["identity--arena%2Fhockey.json"]
 
 
+@pytest.mark.parametrize("name", ["Ж" * 39, "Ж" * 60, "机场航站楼" * 20, "x/" * 120])
+def test_cells_of_long_names_are_kept(tmp_path: Path, name: str) -> None:
+    categories = (name, *CATEGORIES[1:])
+    task, table = Task((name,), categories), image_table(categories=categories)
+    cells = folder(tmp_path, table, tasks=(name,), hide=(name,))
+    subject = replace(SUBJECT, name=name)
+    cell = cells.failed(subject, task, ATTACK, "", time.monotonic())
+    cell = replace(cell, state="done")
+    cells.write(subject, task, cell, None)
+    assert cells.read(subject, task) == cell
+
+
 def test_a_kept_category_may_be_missing_from_the_images(tmp_path: Path) -> None:
     """Images of another group: the kept label says nothing there."""
     group = ("ant", "bee", "cat")

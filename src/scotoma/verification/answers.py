@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
 from scotoma.errors import InputError
+from scotoma.runs.file_names import file_name
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.verification.statistics import CONFIDENCE, Interval
 
@@ -61,7 +61,7 @@ class Answers:
 
 def winner_file(folder: Path, task: str) -> Path:
     """Where an audit keeps what the winner of a task says of every test image."""
-    return folder / WINNERS / f"{quote(task, safe='')}.json"
+    return folder / WINNERS / f"{file_name(task)}.json"
 
 
 def read_answers(path: Path, task: str, attacker: str) -> Answers:
