@@ -288,10 +288,13 @@ def divide(images: "ImageTable", encoder: "FrozenEncoder") -> "Split":
 
     Returns:
         `training`, which the encoder has learned from, `reserve`, `validation` and `test`, which it has not.
-    """
-    from scotoma.data.splits import divide
 
-    return divide(images, encoder.card.split)
+    Raises:
+        InputError: the images were opened in a way that divides them otherwise than in training.
+    """
+    from scotoma.verification.parts import divide_as_in_training
+
+    return divide_as_in_training(encoder.card, images)
 
 
 def __getattr__(name: str) -> Any:

@@ -249,6 +249,12 @@ def test_groups_never_part(path: Path, labels: Path) -> None:
     assert table.units[0] == table.units[2] and len(set(table.units)) == 4
 
 
+def test_a_row_whose_group_is_missing_stands_alone(path: Path, labels: Path) -> None:
+    asked = Labelling(reading=Reading(missing=("p1",)), sides=Sides(group_by="person"))
+    _, table = open_codes(path, labels, ("Male",), asked)
+    assert table.units is not None and len(set(table.units)) == 5
+
+
 def test_parts_are_taken_from_a_column(path: Path, labels: Path) -> None:
     _, table = open_codes(path, labels, ["Male"], Labelling(sides=Sides("person", column="part")))
     parts = divide(table, SplitRecipe(0, Fractions()))

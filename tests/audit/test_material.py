@@ -20,6 +20,7 @@ from scotoma.data.splits import Fractions, SplitRecipe, divide
 from scotoma.data.table import MISSING, Attribute
 from scotoma.data.tasks import Task
 from scotoma.runs.progress import Silent
+from scotoma.verification.statistics import accuracy_interval, balanced_accuracy_interval
 from tests.audit.subjects import Images, means, target
 from tests.examples import CATEGORIES, PREPROCESSING, image_table
 
@@ -130,6 +131,21 @@ def test_images_of_which_the_label_is_missing_are_left_out_of_that_task_only() -
         examples.weights[examples.classes == 0].sum()
     )
     object.__setattr__(TABLE, "attributes", {"category": TABLE.attributes["category"]})
+
+
+def test_copies_of_an_image_count_once_in_the_interval() -> None:
+    keys = TABLE.keys[np.arange(len(TABLE)) // 4 * 4]  # each image four times
+    table = replace(image_table(), keys=keys)
+    rows = divide(table, SplitRecipe(3, Fractions())).test
+    material = split_codes(np.zeros((len(table), 1), np.float32), table, {"test": rows})
+    right = np.arange(len(rows)) % 8 < 4
+    found, alone = (
+        replace(material, table=each).interval(TASK, "test", right) for each in (table, image_table())
+    )
+    labels = table.labels[rows]
+    assert found == accuracy_interval(right, labels, TASK, keys[rows], 0)
+    assert alone == balanced_accuracy_interval(right, labels, TASK)
+    assert found.low < alone.low - 0.05
 
 
 def test_computed_codes_are_taken_as_they_are_without_views() -> None:

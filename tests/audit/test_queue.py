@@ -56,6 +56,18 @@ def test_whatever_an_attacker_raises_only_that_attempt_fails(
     assert [path.name for path in tmp_path.iterdir()] == ["ant--logistic%20regression--all--0.json"]
 
 
+@pytest.mark.parametrize("name", ["Ж" * 39, "Ж" * 60, "机场航站楼" * 20])
+def test_attempts_on_tasks_of_long_names_are_kept(tmp_path: Path, material: Material, name: str) -> None:
+    task = Task((name,), (name, *CATEGORIES[1:]))
+    attempts = Attempts(tmp_path, [])
+    (made,) = make_attempts(
+        jobs_of(QUICK[1:2], [task], material), material, attempts, 0, Crew(1), "attackers"
+    )
+    kept = attempts.read(name, "logistic regression", "all", 0)
+    assert kept is not None and isinstance(made, list)
+    assert [each.attempt for each in kept] == [each.attempt for each in made]
+
+
 def test_a_stop_is_no_failure(tmp_path: Path, material: Material) -> None:
     jobs = jobs_of((Attacker("stopped", raises(KeyboardInterrupt())),), [TASK], material)
     with pytest.raises(KeyboardInterrupt):

@@ -94,6 +94,16 @@ def test_a_column_may_be_read_otherwise(read: Callable[..., AttributeTable]) -> 
         table.attribute("smiling")
 
 
+def test_a_missing_text_names_no_group(read: Callable[..., AttributeTable]) -> None:
+    assert read(FACES).groups("age") == ("18", "40", "35", "?")
+    table = read(FACES, missing=(" ?", "p2"))
+    assert table.groups("age") == ("18", "40", "35", "")
+    assert table.groups("person") == ("", "p1", "", "p1")
+    assert table.text("person") == ("p2", "p1", "p2", "p1")
+    with pytest.raises(InputError, match="There is no column 'persons' in"):
+        table.groups("persons")
+
+
 def test_every_column_is_described(read: Callable[..., AttributeTable]) -> None:
     assert read(FACES, missing=("?",)).describe() == [
         ColumnSummary("smiling", "binary", (("not smiling", 1), ("smiling", 2)), 1, 2),

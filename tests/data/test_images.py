@@ -184,6 +184,37 @@ def test_in_category_folders_files_are_skipped_too(photos: Path) -> None:
     assert table.labels.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2]
 
 
+def test_links_that_lead_nowhere_are_told_with_all_others_or_left_out(
+    photos: Path, builds: list[Path]
+) -> None:
+    (photos / "cats/0.jpg").write_bytes(b"")
+    (photos / "cats/gone.png").symlink_to("/nowhere/x.png")
+    (photos / "dogs/round.png").symlink_to("round.png")
+    told = (
+        "cats/0.jpg: the file is empty",
+        "cats/gone.png: No such file or directory",
+        "dogs/round.png: Too many levels of symbolic links",
+    )
+    with pytest.raises(InputError) as error:
+        open_images(photos, 8, 3)
+    assert str(error.value).splitlines() == [
+        "3 of 14 images cannot be read:",
+        *(f"  {each}" for each in told),
+        "Repair them, or move them out of the folder: images are never left out silently. "
+        "--skip-unreadable leaves them out and says so.",
+    ]
+    skip = Labelling(skip_unreadable=True)
+    for _ in range(2):
+        table = open_images(photos, 8, 3, labelling=skip)
+        assert table.skipped == told and len(table) == 11
+    assert len(builds) == 2
+    # Once it leads somewhere, it is no longer left out.
+    (photos / "cats/gone.png").unlink()
+    (photos / "cats/gone.png").symlink_to("2.png")
+    table = open_images(photos, 8, 3, labelling=skip)
+    assert table.skipped == (told[0], told[2]) and len(table) == 12
+
+
 def test_the_order_of_rows_and_columns_changes_nothing(faces: Path) -> None:
     asked = {"sides": Sides(group_by="person")}
     one = opened(faces, "Male", "hair", **asked)
@@ -217,9 +248,14 @@ def test_no_person_stands_on_two_sides(faces: Path) -> None:
 
 
 def test_a_person_of_whom_nothing_is_known_stands_alone(faces: Path) -> None:
-    rewrite(faces, lambda row: row.update(person=""))
-    table = opened(faces, "Male", sides=Sides(group_by="person"))
-    assert table.units is not None and table.units.tolist() == table.keys.tolist()
+    sides = Sides(group_by="person")
+    for blank, reading in (("", Reading()), ("?", Reading(missing=("?",)))):
+        rewrite(faces, lambda row, blank=blank: row.update(person=blank))  # type: ignore[misc]
+        table = opened(faces, "Male", sides=sides, reading=reading)
+        assert table.units is not None and table.units.tolist() == table.keys.tolist()
+    # Nobody has said that "?" means nothing.
+    one_person = opened(faces, "Male", sides=sides).units
+    assert one_person is not None and len(set(one_person)) == 1
 
 
 def test_a_column_gives_the_parts(faces: Path) -> None:

@@ -1,6 +1,8 @@
+import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +37,39 @@ def test_photos_are_listed_sorted_below_all_folders(photos: Path) -> None:
     for name in (".hidden/x.jpg", "cats/.x.jpg", "cats/notes.txt"):
         (photos / name).write_bytes(b"")
     (photos / "cats/folder.png").mkdir()
-    (photos / "cats/lost.png").symlink_to("nowhere")
-    (photos / "round").symlink_to(photos)
+    os.mkfifo(photos / "cats/pipe.png")
+    (photos / "cats/to-pipe.png").symlink_to("pipe.png")
     files = ("0.jpg", "1.JPEG", "2.png", "3.webp")
     assert list_photos(photos) == (
         photos,
         [f"{folder}/{file}" for folder in ("a/arena/hockey", "cats", "dogs") for file in files],
+    )
+
+
+def test_links_are_followed_but_not_round(photos: Path) -> None:
+    outside = photos.with_name("outside")
+    (photos / "dogs").rename(outside)
+    (photos / "wolves").symlink_to(outside)
+    (photos / "round").symlink_to(photos)
+    (photos / "cats/up").symlink_to("..")
+    (photos / "one.png").symlink_to("cats/2.png")
+    files = ("0.jpg", "1.JPEG", "2.png", "3.webp")
+    found = [f"{folder}/{file}" for folder in ("a/arena/hockey", "cats", "wolves") for file in files]
+    assert list_photos(photos)[1] == sorted([*found, "one.png"])
+
+
+def test_a_link_that_leads_nowhere_is_told_with_all_that_cannot_be_read(photos: Path) -> None:
+    (photos / "cats/lost.png").symlink_to("nowhere")
+    (photos / "dogs/round.png").symlink_to("round.png")
+    (photos / "dogs/2.png").write_bytes(b"")
+    with pytest.raises(InputError) as error:
+        list(decode_files(*list_photos(photos), mean_of, len))
+    assert str(error.value) == (
+        "3 of 14 images cannot be read:\n"
+        "  cats/lost.png: No such file or directory\n"
+        "  dogs/2.png: the file is empty\n"
+        "  dogs/round.png: Too many levels of symbolic links\n"
+        "Repair them, or move them out of the folder: images are never left out silently."
     )
 
 
@@ -51,12 +80,19 @@ def test_paths_are_sorted_as_texts(tmp_path: Path) -> None:
     assert list_photos(tmp_path)[1] == ["B.png", "a-c/b.png", "a.png", "a/b.png"]
 
 
-def test_what_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
-    (tmp_path / "0.png").write_bytes(b"")
-    (tmp_path / "1.png").symlink_to("1.png")
+def test_what_cannot_be_looked_into_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by chmod: tests may run as root, who may read every folder.
+    scan = os.scandir
+
+    def refuse(folder: Path) -> Any:
+        if folder.name == "cats":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError) as error:
-        list_photos(tmp_path)
-    assert str(error.value) == f"{tmp_path}/1.png cannot be read: Too many levels of symbolic links."
+        list_photos(photos)
+    assert str(error.value) == f"{photos}/cats cannot be read: Permission denied."
 
 
 def test_a_single_file_is_listed(photos: Path) -> None:

@@ -34,6 +34,17 @@ def test_a_group_of_all_categories_copies_nothing() -> None:
     assert TABLE.restricted_to(["runway", "office", "bar"]) is TABLE
 
 
+def test_images_belong_together_by_units_or_as_copies_of_each_other() -> None:
+    rows = np.array([1, 3, 4])
+    assert TABLE.units_of(rows) is None
+    copied = replace(TABLE, keys=np.array(["k0", "k1", "k2", "k1", "k4", "k4"]))
+    assert (found := copied.units_of(rows)) is not None and found.tolist() == ["k1", "k1", "k4"]
+    # Copies elsewhere say nothing of these.
+    assert copied.units_of(np.array([0, 1, 5])) is None
+    grouped = replace(copied, units=np.array(["u", "v", "v", "w", "w", "w"]))
+    assert (found := grouped.units_of(rows)) is not None and found.tolist() == ["v", "w", "w"]
+
+
 def test_the_digest_knows_images_and_categories_but_no_order_and_no_size() -> None:
     order = np.array([5, 3, 1, 0, 2, 4])
     labels = by_category(TABLE.categories, TABLE.labels[order])

@@ -14,12 +14,14 @@ from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.networks.baselines import Identity
 from scotoma.runs.results import Point, State
+from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_IMAGES
 from scotoma.verification.cells import CellFolder
 from scotoma.verification.floors import Known, label_only_floor
 from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
+from scotoma.verification.statistics import accuracy_interval, balanced_accuracy_interval
 from tests.examples import (
     CATEGORIES,
     ENCODER,
@@ -65,6 +67,19 @@ def test_the_figures_of_a_cell_written_out(tmp_path: Path) -> None:
     assert (cell.val_accuracy, cell.iterations, cell.curve) == (0.9, 3000, (BEST, LAST))
     assert (cell.role, cell.attacker, cell.seed, cell.note) == ("hide", "paper, end to end", 2, "")
     assert cell.seconds == pytest.approx(5, abs=1)
+
+
+def test_copies_of_an_image_count_once_in_the_interval(tmp_path: Path) -> None:
+    keys = TABLE.keys[np.arange(len(TABLE)) // 4 * 4]  # each image four times
+    cells = folder(tmp_path, replace(TABLE, keys=keys))
+    rows = cells.test_rows
+    assert len(np.unique(keys[rows])) == len(rows) / 4
+    cell = cells.found(SUBJECT, ANT, ATTACK, outcome(cells), 0.0)
+    labels = TABLE.labels[rows]
+    right = outcome(cells).test_logits.argmax(dim=1).numpy() == ANT.classes_of(labels)
+    expected = accuracy_interval(right, labels, ANT, keys[rows], derive_seed(PLAN.seed, "bootstrap"))
+    assert (cell.test_low, cell.test_high) == (expected.low, expected.high)
+    assert expected.low < balanced_accuracy_interval(right, labels, ANT).low - 0.02
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -118,6 +133,18 @@ def test_nested_category_names_are_file_names(tmp_path: Path) -> None:
     cell = cells.failed(SUBJECT, hockey, ATTACK, "", 0.0)
     cells.write(SUBJECT, hockey, cell, None)
     assert [path.name for path in tmp_path.iterdir()] == ["identity--arena%2Fhockey.json"]
+
+
+@pytest.mark.parametrize("name", ["Ж" * 39, "Ж" * 60, "机场航站楼" * 20, "x/" * 120])
+def test_cells_of_long_names_are_kept(tmp_path: Path, name: str) -> None:
+    categories = (name, *CATEGORIES[1:])
+    task, table = Task((name,), categories), image_table(categories=categories)
+    cells = folder(tmp_path, table, tasks=(name,), hide=(name,))
+    subject = replace(SUBJECT, name=name)
+    cell = cells.failed(subject, task, ATTACK, "", time.monotonic())
+    cell = replace(cell, state="done")
+    cells.write(subject, task, cell, None)
+    assert cells.read(subject, task) == cell
 
 
 def test_a_kept_category_may_be_missing_from_the_images(tmp_path: Path) -> None:

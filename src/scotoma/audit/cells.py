@@ -6,11 +6,11 @@ from hashlib import blake2b
 from json import dumps
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
 from scotoma.audit.protocol import Said
+from scotoma.runs.file_names import file_name
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
 from scotoma.runs.verdict import Attempt, Sees
@@ -70,7 +70,7 @@ class Attempts:
         write_checked_json(self._path(task, attacker, sees, number), content)
 
     def _path(self, task: str, attacker: str, sees: Sees, number: int) -> Path:
-        name = "--".join(quote(part, safe="") for part in (task, attacker, sees, str(number)))
+        name = "--".join(map(file_name, (task, attacker, sees, str(number))))
         return self.folder / f"{name}.json"
 
     def _fingerprint(self, task: str) -> str:

@@ -173,7 +173,7 @@ def _table(
     keys = _keys(codes)
     made = ImageTable(np.empty((len(codes), 0, 0, 0), np.uint8), keys, said, str(path))
     if sides != Sides():
-        groups = table.text(sides.group_by) if sides.group_by else None
+        groups = table.groups(sides.group_by) if sides.group_by else None
         of_unit = units(keys, groups)
         parts = None
         if sides.column:

@@ -82,15 +82,11 @@ class Material:
         labels = task.labels_in(self.table)[self.known_rows(task, part)]
         return np.bincount(labels, minlength=len(task.categories))
 
-    def units(self, rows: Rows) -> npt.NDArray[np.str_] | None:
-        """What images belong together, (rows,); None where each is its own."""
-        return None if self.table.units is None else self.table.units[rows]
-
     def interval(self, task: Task, part: Part, right: npt.NDArray[np.bool_], seed: int = 0) -> Interval:
         """Balanced accuracy with its interval of who gets the images of `examples` right or not."""
         rows = self.known_rows(task, part)
         labels = task.labels_in(self.table)[rows]
-        return accuracy_interval(right, labels, task, self.units(rows), seed)
+        return accuracy_interval(right, labels, task, self.table.units_of(rows), seed)
 
     def digest(self) -> str:
         """32 hex characters over the images of each part, in their order: answers are kept by place."""

@@ -105,7 +105,7 @@ def _within(task: Task, said: Said, kept: Task, number: int, material: Material)
         told == classes["test"],
         _renumbered(labels["test"]),
         _of_present(task, labels["test"]),
-        material.units(rows["test"][0]),
+        material.table.units_of(rows["test"][0]),
         seed=0,
     )
     accuracy = Measured(interval.estimate, interval.low, interval.high)

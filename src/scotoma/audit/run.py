@@ -285,7 +285,7 @@ class _Audit:
             floor(task, keep, self.table, self.parts),
             parts["test"],
             label_only_right(task, keep, self.table, self.parts),
-            material.units(material.known_rows(task, "test")),
+            material.table.units_of(material.known_rows(task, "test")),
             max(guessing_error(parts[arm].labels, task) for arm in material.arms),
             guessing_error(parts["choosing"].labels, task),
             counts,

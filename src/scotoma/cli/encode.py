@@ -50,7 +50,7 @@ def encode(
 
     Args:
         encoder: the encoder file (encoder.safetensors).
-        images: the images: an image file, a folder (with folders in it), or the word fashion-mnist.
+        images: the images: an image file, a folder (with folders and links in it), or the word fashion-mnist.
         out: the file to write: .npz (array "codes", float32: images, channels, height, width).
         ids: a file (.csv) that joins the rows of OUT to the names of the images.
         pictures: a folder for pictures of the codes (.png), to look at; named by row.

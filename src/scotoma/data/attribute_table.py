@@ -93,10 +93,21 @@ class AttributeTable:
             raise self._no_column(column)
         return self.columns[column]
 
+    def groups(self, column: str) -> tuple[str, ...]:
+        """The texts of a column, blank where they are missing: these name no person, place or video.
+
+        Raises:
+            InputError: there is no such column.
+        """
+        missing = self._missing()
+        return tuple("" if text in missing else text for text in self.text(column))
+
     def _column(self, name: str) -> Column:
-        missing = frozenset(text.strip() for text in self.reading.missing)
         read_as = self.reading.columns.get(name, "")
-        return Column(name, self.columns[name], self.lines, missing, read_as)
+        return Column(name, self.columns[name], self.lines, self._missing(), read_as)
+
+    def _missing(self) -> frozenset[str]:
+        return frozenset(text.strip() for text in self.reading.missing)
 
     def _no_column(self, name: str) -> InputError:
         if name == self.file_column:

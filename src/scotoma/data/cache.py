@@ -139,9 +139,10 @@ def _describe(catalogue: Catalogue, side: int, channels: int) -> _Wanted:
         path = f"{root}/{file}"  # many times as fast as a Path, and there may be many
         try:
             status = os.stat(path)
-        except OSError as error:
-            raise InputError(f"The image {path} cannot be read: {error.strerror}.") from error
-        files.update(f"{status.st_size} {status.st_mtime_ns} ".encode() + os.fsencode(file) + b"\0")
+            state = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError as error:  # a link that leads nowhere; decoding tells of it, with all others
+            state = f"error {error.errno}"
+        files.update(f"{state} ".encode() + os.fsencode(file) + b"\0")
     return _Wanted(files.hexdigest(), len(catalogue.files), side, channels)
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from scotoma.data.attribute_table import AttributeTable, Reading, is_table, read_attribute_table
 from scotoma.data.fashion import FASHION, is_idx_folder
-from scotoma.data.photos import EXTENSIONS, is_image_name
+from scotoma.data.photos import EXTENSIONS, is_folder, is_image_name
 from scotoma.data.table import require_categories
 from scotoma.errors import InputError
 
@@ -150,7 +150,7 @@ class _Scan:
             status = folder.stat()
             with os.scandir(folder) as found_here:
                 entries = sorted(
-                    (entry.name, entry.is_dir()) for entry in found_here if not entry.name.startswith(".")
+                    (entry.name, is_folder(entry)) for entry in found_here if not entry.name.startswith(".")
                 )
         except OSError as error:
             self.problems.append(f"The folder {relative or folder} cannot be read: {error.strerror}.")
@@ -162,8 +162,8 @@ class _Scan:
             self.problems.append(f"The folder name {relative!a} cannot be printed. Rename it.")
         found = False
         images = []
-        for name, is_folder in entries:
-            if is_folder:
+        for name, below in entries:
+            if below:
                 found |= self._visit(folder / name, f"{relative}/{name}".lstrip("/"), (*above, place))
             elif is_image_name(name):
                 images.append(name)

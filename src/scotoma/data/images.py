@@ -298,17 +298,18 @@ def with_sides(
     if sides.column and sides.files:
         raise InputError("--split-column and --split-files both give the parts of the split: give one.")
 
-    def column(name: str) -> list[str]:
-        assert everything.table is not None  # `find_asked`
-        values = dict(zip(everything.files, everything.table.text(name), strict=True))
+    def of_used(texts: Sequence[str]) -> list[str]:
+        values = dict(zip(everything.files, texts, strict=True))
         return [values[file] for file in names]
 
-    groups = column(sides.group_by) if sides.group_by else None
+    said = everything.table  # `find_asked`: there is one where a column is asked for
+    groups = of_used(said.groups(sides.group_by)) if said and sides.group_by else None
     pairs = near() if sides.near_duplicates else None
     of_unit = units(table.keys, groups, pairs)
     parts = None
-    if sides.column:
-        parts = given_parts(column(sides.column), of_unit, names, f"the column {sides.column!r}")
+    if said and sides.column:
+        given = of_used(said.text(sides.column))
+        parts = given_parts(given, of_unit, names, f"the column {sides.column!r}")
     elif asked.split_files is not None:
         if not everything.files:
             raise InputError(f"--split-files: {table.source} is no folder of image files.")

@@ -55,7 +55,7 @@ def is_image_name(name: str) -> bool:
 def list_photos(path: Path) -> tuple[Path, list[str]]:
     """All image files of a folder and the folders in it, or the image file itself; hidden ones aside.
 
-    Links to folders are not followed.
+    Links are followed, but not round. One that leads nowhere is listed: whoever decodes it tells of it.
 
     Returns:
         The folder, and the files' relative POSIX paths, sorted: as texts, which take little memory.
@@ -80,16 +80,33 @@ def list_photos(path: Path) -> tuple[Path, list[str]]:
     return path, names
 
 
-def _walk(root: Path, folder: str) -> Iterator[str]:
-    """The images in a folder below the root (a path that is empty or ends in a slash) and below it."""
+def _walk(root: Path, folder: str, above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
+    """The images in a folder below the root (a path that is empty or ends in a slash) and below it; nothing
+    where it is one of those `above`, by device and number.
+    """
+    status = os.stat(root / folder)
+    place = (status.st_dev, status.st_ino)
+    if place in above:
+        return
     with os.scandir(root / folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, f"{folder}{entry.name}/")
-            elif is_image_name(entry.name) and entry.is_file():
+            if is_folder(entry):
+                yield from _walk(root, f"{folder}{entry.name}/", (*above, place))
+            elif is_image_name(entry.name) and _is_file(entry):
                 yield folder + entry.name
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder or leads to one; a link that leads nowhere, or round, does not."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    if entry.is_symlink():
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return entry.is_file()
 
 
 def decode_files(

@@ -90,6 +90,16 @@ class ImageTable:
         """int64 (images,), an index into `categories`."""
         return self.attributes[CATEGORY].labels
 
+    def units_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.str_] | None:
+        """Which of these images belong together, (rows,), for figures in which a unit counts once; None where
+        each stands for itself.
+        """
+        if self.units is not None:
+            return self.units[rows]
+        keys = self.keys[rows]
+        # Copies of an image are no further evidence.
+        return keys if len(np.unique(keys)) < len(keys) else None
+
     def digest(self, names: Iterable[str] | None = None) -> str:
         """32 hex characters over key and attributes (default: all) of every image, in whatever order and
         size. Names that are no attribute count for the category.

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from scipy.special import stdtrit
@@ -13,6 +12,7 @@ from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task
 from scotoma.data.units import components
 from scotoma.errors import InputError
+from scotoma.runs.file_names import file_name
 from scotoma.runs.run_folder import read_checked_json
 from scotoma.verification.statistics import CONFIDENCE, Interval
 from scotoma.verification.strata import Bools, Floats, Labels, Strata
@@ -86,7 +86,7 @@ def columns(table: ImageTable, rows: Labels, task: Task, probabilities: Floats) 
 
 def winner_file(folder: Path, task: str) -> Path:
     """Where an audit keeps what the winner of a task says of every test image."""
-    return folder / WINNERS / f"{quote(task, safe='')}.json"
+    return folder / WINNERS / f"{file_name(task)}.json"
 
 
 def read_answers(path: Path, task: str, attacker: str) -> Answers:

@@ -6,7 +6,6 @@ from hashlib import blake2b
 from json import dumps
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from scotoma.data.table import CATEGORY, MISSING, ImageTable, Sides
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
+from scotoma.runs.file_names import file_name
 from scotoma.runs.results import Cell, Counts
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
@@ -46,7 +46,7 @@ CELLS = "cells"
 
 def cell_file(folder: Path, subject: str, task: str) -> Path:
     """Where a folder of cells keeps that of a subject and a task."""
-    return folder / f"{quote(subject, safe='')}--{quote(task, safe='')}.json"
+    return folder / f"{file_name(subject)}--{file_name(task)}.json"
 
 
 def read_predictions(path: Path, cell: Cell) -> dict[str, list[Any]] | None:
@@ -175,10 +175,8 @@ class CellFolder:
         return rows
 
     def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
-        units = self.table.units
-        groups = None if units is None else units[rows]
-        seed = derive_seed(self.plan.seed, "bootstrap")
-        return accuracy_interval(correct, task.labels_in(self.table)[rows], task, groups, seed)
+        labels, units = task.labels_in(self.table)[rows], self.table.units_of(rows)
+        return accuracy_interval(correct, labels, task, units, derive_seed(self.plan.seed, "bootstrap"))
 
     def _counts(self, task: Task) -> Counts:
         counts = []

@@ -1,16 +1,20 @@
 """Are these the images of training, and are they divided as they were then?"""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from scotoma.data.splits import Split, parts_digest
-from scotoma.data.table import ImageTable
-from scotoma.encoder_file import Card
+from scotoma.data.splits import Split, divide, parts_digest
+from scotoma.data.table import CATEGORY, ImageTable, Sides
+from scotoma.encoder_file import UNNAMED, Card
 from scotoma.errors import InputError
 
 
 def are_of_training(card: Card, table: ImageTable, hide: Sequence[str], keep: Sequence[str]) -> bool:
     """Whether an encoder was trained on these very images, with these labels of what it hides and keeps."""
-    return table.digest([*hide, *keep]) == card.data_digest
+    asked = [*hide, *keep]
+    # A table of attributes may have been opened without those that are asked for.
+    told = CATEGORY in table.attributes or table.attributes.keys() >= set(asked)
+    return told and table.digest(asked) == card.data_digest
 
 
 def require_same_parts(card: Card, table: ImageTable, parts: Split) -> None:
@@ -24,4 +28,36 @@ def require_same_parts(card: Card, table: ImageTable, parts: Split) -> None:
             "These are the images of training, but they are divided in another way: the encoder has seen "
             "some of those that would test it. Give the table, or the lists of files, that training was "
             "given."
+        )
+
+
+def divide_as_in_training(card: Card, table: ImageTable) -> Split:
+    """The part that each image had in training, or would have had there.
+
+    Raises:
+        InputError: these are the images of training, and divided in another way; or they are others, of which
+            something else decides on sides than in training.
+    """
+    parts = divide(table, card.split)
+    # An anonymous file names nothing: categories do not need it, and of attributes all are tried.
+    if are_of_training(card, table, card.hide or (), card.keep or ()):
+        require_same_parts(card, table, parts)
+    # The same parts may come about in another way, as where no image has a near duplicate.
+    elif parts_digest(table, parts) != card.parts_digest:
+        _require_same_sides(card.split.sides, table.sides)
+    return parts
+
+
+def _require_same_sides(trained: Sides, now: Sides) -> None:
+    before, here = asdict(trained), asdict(now)
+    # An anonymous file says that there was a column, not which.
+    other = [
+        f"{name} was {value!r} and is {here[name]!r}"
+        for name, value in before.items()
+        if value != here[name] and (value != UNNAMED or here[name] is None)
+    ]
+    if other:
+        raise InputError(
+            "The images must be divided as in training, or the encoder has seen what tests it: "
+            f"{'; '.join(other)}. Open them with the labelling of training."
         )
