@@ -1,5 +1,6 @@
 """Run folders made by hand: what training and verification leave, with chosen figures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -62,11 +63,17 @@ def write_encoder(cell: EncoderCell, out: Path, training: Mapping[str, Any] | No
     return load_encoder(cell.file(out)).digest
 
 
-def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell]) -> None:
-    """`results.json` of an attack cell."""
+def write_begun(cell: AttackCell | EncoderCell, out: Path, **about: str) -> None:
+    """`settings.json` of a cell: what it wrote down as it began."""
+    cell.folder(out).mkdir(parents=True, exist_ok=True)
+    (cell.folder(out) / "settings.json").write_text(json.dumps(about))
+
+
+def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell], digest: str = "00") -> None:
+    """`results.json` of an attack cell on the encoder of this digest."""
     names = dict.fromkeys(each.encoder for each in attacks)
     kinds: dict[str, Any] = {"identity": "identity", "blur": "blur", "encoder": "trained"}
-    encoders = tuple(EncoderSummary(name, kinds[name], "00", (3, 7, 7)) for name in names)
+    encoders = tuple(EncoderSummary(name, kinds[name], digest, (3, 7, 7)) for name in names)
     cell.folder(out).mkdir(parents=True, exist_ok=True)
     Results({}, cell.encoder.hide, cell.encoder.keep, encoders, tuple(attacks)).write(
         cell.folder(out) / "results.json"
