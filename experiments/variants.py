@@ -18,15 +18,9 @@ from statistics import fmean
 from typing import Any
 
 from scotoma.encoder_file import load_encoder
-from scotoma.experiments.cells import (
-    AttackCell,
-    Cell,
-    EncoderCell,
-    Places,
-    read_results,
-    require_same_settings,
-)
+from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, Places, read_results
 from scotoma.experiments.runner import try_cells
+from scotoma.experiments.same import require_same
 from scotoma.experiments.scales import Group
 from scotoma.experiments.statistics import t_interval
 from scotoma.reports.findings import figures, headline
@@ -81,9 +75,10 @@ def main() -> None:
     cells: list[Cell] = [cell for each in attacks.values() for cell in (each.encoder, each)]
     claim(options.out, KIND, resume=True)
     with held(options.out):
-        require_same_settings(cells, options.out)
+        places = Places(options.out, options.data)
+        require_same(cells, places)
         try:
-            failed = try_cells(cells, Places(options.out, options.data), watched())
+            failed = try_cells(cells, places, watched())
         finally:
             found = [each for key, cell in attacks.items() for each in read(*key, cell, options.out)]
             write_json(options.out / "variants.json", [asdict(each) for each in found])

@@ -10,7 +10,14 @@ import torch
 from safetensors.torch import save_file
 
 from scotoma.data.splits import Fractions, SplitRecipe
-from scotoma.encoder_file import Card, FrozenEncoder, encode_pixels, load_encoder, save_encoder
+from scotoma.encoder_file import (
+    Card,
+    FrozenEncoder,
+    encode_pixels,
+    encoder_digest,
+    load_encoder,
+    save_encoder,
+)
 from scotoma.errors import InputError
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
@@ -55,7 +62,8 @@ def test_what_is_read_is_what_was_written(path: Path) -> None:
         assert torch.equal(frozen.network.state_dict()[name], tensor), name
     assert not frozen.network.training
     assert not any(parameter.requires_grad for parameter in frozen.network.parameters())
-    assert load_encoder(str(path)).digest == frozen.digest and len(frozen.digest) == 32
+    assert load_encoder(str(path)).digest == frozen.digest == encoder_digest(path)
+    assert len(frozen.digest) == 32
 
 
 def test_an_anonymous_card_stays_anonymous(path: Path) -> None:

@@ -144,12 +144,7 @@ def load_encoder(path: Path | str) -> FrozenEncoder:
             shapes.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no encoder file {path}.") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    data = _bytes_of(path)
     values, tensors = read_tensors(path, data, "encoder file", FORMAT, VERSION)
     card = build(Card, values, str(path))
     if wrong := _misfits(card.encoder, tensors):
@@ -160,7 +155,29 @@ def load_encoder(path: Path | str) -> FrozenEncoder:
     network = Encoder(card.encoder)
     network.load_state_dict(tensors)
     network.eval().requires_grad_(False)
-    return FrozenEncoder(network, card, blake2b(data, digest_size=16).hexdigest())
+    return FrozenEncoder(network, card, _digest(data))
+
+
+def encoder_digest(path: Path) -> str:
+    """The digest of an encoder file, whatever is in it.
+
+    Raises:
+        InputError: the file is missing or cannot be read.
+    """
+    return _digest(_bytes_of(path))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"There is no encoder file {path}.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _misfits(settings: EncoderSettings, tensors: Mapping[str, Tensor]) -> list[str]:

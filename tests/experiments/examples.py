@@ -1,14 +1,21 @@
-"""Run folders made by hand: what verification leaves, with chosen figures."""
+"""Run folders made by hand: what training and verification leave, with chosen figures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scotoma.experiments.cells import AttackCell
+import torch
+
+from scotoma.data.splits import Fractions, SplitRecipe
+from scotoma.encoder_file import Card, load_encoder, save_encoder
+from scotoma.experiments.cells import AttackCell, EncoderCell
+from scotoma.networks.encoder import Encoder
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results, Role
 from scotoma.runs.run_folder import write_checked_json
 from scotoma.verification.cells import CELL_FORMAT, CELL_VERSION, cell_file
+from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING
 
 
 def attack(encoder: str, task: str, test: float, role: Role = "other", **changes: Any) -> Cell:
@@ -45,11 +52,28 @@ def curve(values: Mapping[int, float]) -> tuple[Point, ...]:
     return tuple(Point(at, 1e-3, 0.6, 0.6, value) for at, value in values.items())
 
 
-def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell]) -> None:
-    """`results.json` of an attack cell."""
+def write_encoder(cell: EncoderCell, out: Path, training: Mapping[str, Any] | None = None) -> str:
+    """`encoder.safetensors` of an encoder cell, with weights of its seed and these figures; its digest."""
+    torch.manual_seed(cell.seed)
+    split = SplitRecipe(0, Fractions())
+    names = (cell.hide, cell.keep, cell.group.categories)
+    card = Card(ENCODER, PREPROCESSING, CLASSIFIER, split, "0123", *names, training=training or {})
+    cell.folder(out).mkdir(parents=True, exist_ok=True)
+    save_encoder(cell.file(out), Encoder(ENCODER), card)
+    return load_encoder(cell.file(out)).digest
+
+
+def write_begun(cell: AttackCell | EncoderCell, out: Path, **about: str) -> None:
+    """`settings.json` of a cell: what it wrote down as it began."""
+    cell.folder(out).mkdir(parents=True, exist_ok=True)
+    (cell.folder(out) / "settings.json").write_text(json.dumps(about))
+
+
+def write_attacks(cell: AttackCell, out: Path, attacks: Sequence[Cell], digest: str = "00") -> None:
+    """`results.json` of an attack cell on the encoder of this digest."""
     names = dict.fromkeys(each.encoder for each in attacks)
     kinds: dict[str, Any] = {"identity": "identity", "blur": "blur", "encoder": "trained"}
-    encoders = tuple(EncoderSummary(name, kinds[name], "00", (3, 7, 7)) for name in names)
+    encoders = tuple(EncoderSummary(name, kinds[name], digest, (3, 7, 7)) for name in names)
     cell.folder(out).mkdir(parents=True, exist_ok=True)
     Results({}, cell.encoder.hide, cell.encoder.keep, encoders, tuple(attacks)).write(
         cell.folder(out) / "results.json"

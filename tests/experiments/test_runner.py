@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from scotoma.experiments.runner import CellsFailed, run_cells, try_cells
 from scotoma.experiments.scales import load_scale
 from scotoma.experiments.table1 import attack_of
 from scotoma.runs.results import Results
+from tests.experiments.examples import attack, write_attacks, write_begun
 from tests.tiny import write_photos
 
 
@@ -40,7 +42,8 @@ def test_cells_are_run_collected_and_not_run_twice(
     first, other = written["result"]["rows"][:2]
     hidden = next(each for each in results.cells if each.encoder == "encoder" and each.role == "hide")
     assert first["seeds"][0]["test"] == first["test"] == hidden.test_accuracy
-    assert first["within"] == pytest.approx(1 - first["reversed"])
+    # The preset sets the kept one of four categories apart: a third of what is not hidden, which is half.
+    assert first["within"] + first["reversed"] == pytest.approx(1 + 1 / 6)
     assert (other["test"], other["seeds"][0]["state"]) == (None, "missing")
     assert (out / "table1.md").read_text() in shown
     states = {cell["name"]: cell["state"] for cell in written["cells"]}
@@ -52,6 +55,16 @@ def test_cells_are_run_collected_and_not_run_twice(
     before = (out / "encoders" / name / "encoder.safetensors").stat().st_mtime_ns
     assert main(command) == 0
     assert (out / "encoders" / name / "encoder.safetensors").stat().st_mtime_ns == before
+
+    others = tmp_path / "others"
+    others.symlink_to(data)
+    capsys.readouterr()
+    assert main([str(others) if word == str(data) else word for word in command]) == 2
+    assert capsys.readouterr().err == (
+        f"{out} holds runs on {data}, not on {others}: encoders/{name}, attacks/{name}. "
+        f"Give --data {data}, choose another --out, or remove these folders.\n"
+    )
+
     recorded = next(cell["command"] for cell in written["cells"] if cell["name"] == f"attacks/{name}")
     capsys.readouterr()
     assert main(recorded.split()[1:]) == 0
@@ -101,6 +114,26 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing_else(places: Places, tin
     assert fine.encoder.state(places.out) == "done"
     assert Path(f"{fine.encoder.folder(places.out)}.threads").read_text() == "1\n"
     run_cells([fine.encoder], places)
+
+
+def test_an_attack_on_an_encoder_that_was_trained_anew_is_not_passed_over(
+    places: Places, tiny_scale: str
+) -> None:
+    scale = load_scale(tiny_scale)
+    cell = attack_of(scale, "-a +b", "label-flip", 0, 1)
+    why = (
+        f"{cell.folder(places.out)} holds attacks on another encoder than {cell.encoder.file(places.out)} "
+        "is now: remove this folder, and the same command attacks anew"
+    )
+    empty = blake2b(b"", digest_size=16).hexdigest()  # as the fake encoder is
+    for digest, failures in ((empty, {}), ("00", {cell.label: why})):
+        cell.encoder.file(places.out).unlink(missing_ok=True)
+        write_begun(cell, places.out, digest=digest)
+        write_attacks(cell, places.out, [attack("encoder", task, 0.6) for task in cell.tasks], digest)
+        assert cell.state(places.out) == "done"
+        found = try_cells([cell.encoder, cell], places)
+        assert (found.failures if found else {}) == failures
+        assert cell.state(places.out) == ("begun" if failures else "done")
 
 
 def test_a_process_that_dies_is_started_once_more(places: Places, tiny_scale: str) -> None:

@@ -10,9 +10,11 @@ from scotoma.experiments.statements import (
     every_statement,
     hides_more_than_blur,
     keeping_costs_little,
+    keeping_helps,
     more_kept_less_private,
     more_kept_more_useful,
 )
+from scotoma.experiments.statistics import t_interval
 
 
 def measured(test: float, half: float = 0.01, floor: float = 0.5) -> Measured:
@@ -54,12 +56,40 @@ def test_blur(hidden: float, verdict: str) -> None:
 
 
 def test_seeds_give_students_interval() -> None:
-    grids = [{("blur", "a"): measured(0.7), ("-a", "a"): measured(value)} for value in (0.6, 0.64)]
-    found = hides_more_than_blur("a", grids)
-    # Differences .10 and .06: mean .08, half = 12.7062 * .02.
+    grids = [{("-a +b", "b"): measured(value), ("-a", "b"): measured(0.7)} for value in (0.76, 0.8)]
+    found = keeping_helps("-a +b", "b", grids)
+    # Differences .06 and .10: mean .08, half = 12.7062 * .02.
     assert found.difference is not None
     assert found.difference.low == pytest.approx(0.08 - 12.7062 * 0.02, abs=1e-5)
     assert found.verdict == "not decided"
+
+
+def test_blur_is_one_figure_for_all_seeds_whose_error_widens_the_interval() -> None:
+    blur = Measured(0.7, 0.65, 0.73, 0.5, "done")
+    grids = [{("blur", "a"): blur, ("-a", "a"): measured(value)} for value in (0.6, 0.64)]
+    found = hides_more_than_blur("a", grids)
+    # Differences .10 and .06: mean .08, Student's half 12.7062 * .02; blur reaches .05 down and .03 up.
+    half = 12.7062 * 0.02
+    assert found.difference is not None
+    assert (found.difference.low, found.difference.high) == pytest.approx(
+        (0.08 - np.hypot(half, 0.05), 0.08 + np.hypot(half, 0.03)), abs=1e-5
+    )
+
+
+def test_intervals_against_blur_hold_the_truth_as_often_as_they_say() -> None:
+    """Three seeds of an encoder that hides as blur does; all figures err by a point."""
+    random, held, by_students = np.random.default_rng(1), 0, 0
+    for _ in range(500):
+        blur, *encoders = 0.7 + random.normal(0, 0.01, 4)
+        baseline = measured(blur, 1.959964 * 0.01)
+        grids = [{("blur", "a"): baseline, ("-a", "a"): measured(each)} for each in encoders]
+        found = hides_more_than_blur("a", grids).difference
+        alone = t_interval([blur - each for each in encoders])
+        assert found is not None and alone is not None
+        held += found.low <= 0 <= found.high
+        by_students += alone.low <= 0 <= alone.high
+    assert 0.94 < held / 500 < 0.98
+    assert by_students / 500 < 0.85
 
 
 def test_easiest_and_costs() -> None:

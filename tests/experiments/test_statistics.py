@@ -1,6 +1,6 @@
 import pytest
 
-from scotoma.experiments.statistics import is_above_zero, mean, mean_of_tasks, t_interval
+from scotoma.experiments.statistics import is_above_zero, mean, mean_of_tasks, t_interval, with_shared
 from scotoma.verification.statistics import Interval
 
 
@@ -23,6 +23,12 @@ def test_mean_of_tasks() -> None:
     assert (found.estimate, found.low, found.high) == pytest.approx((0.7, 0.675, 0.725))
     alone = mean_of_tasks([Interval(0.6, 0.5, 0.64)])
     assert (alone.estimate, alone.low, alone.high) == pytest.approx((0.6, 0.5, 0.64))
+
+
+def test_the_error_of_what_all_seeds_share_is_added() -> None:
+    # Below: sqrt(.12 ** 2 + .05 ** 2); above: sqrt(.12 ** 2 + .09 ** 2).
+    found = with_shared(Interval(0.1, -0.02, 0.22), Interval(0.7, 0.65, 0.79))
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.1, 0.1 - 0.13, 0.1 + 0.15))
 
 
 @pytest.mark.parametrize(

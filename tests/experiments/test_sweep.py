@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from scotoma.errors import InputError
 from scotoma.experiments.cells import Places
 from scotoma.experiments.sweep import Sweep, SweepFound, collect
-from scotoma.experiments.sweep_shown import front_of, markdown
+from scotoma.experiments.sweep_shown import front_of, markdown, write_sweep
 from scotoma.runs.results import Cell
-from tests.experiments.examples import attack, write_attacks
+from tests.experiments.examples import attack, write_attacks, write_begun
 from tests.reports.examples import NOTHING
 
 SWEEP = Sweep(("shirt",), ("bag", "boot"), (0.01, 1.0), (0, 1), "demo")
@@ -124,3 +125,18 @@ def test_why_cells_failed_is_told_that_of_the_encoder_first(tmp_path: Path) -> N
     assert found.points[3].hidden["shirt"].test == 0.7
     assert found.references["identity"]["bag"].state == "missing"
     assert "| identity | 0 | missing | missing |  | missing | missing | missing |" in markdown(SWEEP, found)
+
+
+def test_images_that_changed_between_encoders_are_in_no_table(tmp_path: Path) -> None:
+    for alpha, digest in ((0.01, "aa"), (1.0, "bb")):
+        write_begun(SWEEP.attack(alpha, 0), tmp_path, data="photos", images=digest)
+    with pytest.raises(InputError) as raised:
+        write_sweep(SWEEP, Places(tmp_path, "photos"), "scotoma sweep", {})
+    assert str(raised.value) == (
+        f"{tmp_path} holds runs on images that are not the same, as if some were added, removed or changed "
+        "in between:\n"
+        "  digest aa: attacks/alpha-0.01-seed0\n"
+        "  digest bb: attacks/alpha-1-seed0\n"
+        "Choose another --out, or remove the folders of all lines but one."
+    )
+    assert not (tmp_path / "sweep.json").exists()

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from scotoma.experiments.scales import Scale, load_scale
-from scotoma.experiments.table1 import attack_of, cells, collect, markdown
-from tests.experiments.examples import attack, write_attacks
+from scotoma.experiments.table1 import attack_of, cells, collect, markdown, seed_figures
+from tests.experiments.examples import attack, write_attacks, write_encoder
 
 SEEDS = (0, 1, 2)
 FLIP, GAN = (0.60, 0.64, 0.65), (0.70, 0.80, 0.72)
@@ -76,3 +76,18 @@ def test_one_seed_gives_no_interval_of_seeds(scale: Scale, out: Path) -> None:
     found = collect(scale, (0,), out)
     assert found.rows[0].to_gan is None
     assert "60.0 (65.3) [58.0, 62.0] | one seed |" in markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "opposite"),
+    [({"negatives": "not-kept"}, 1 + 1 / 6 - 0.4), ({"negatives": "all"}, 0.6), ({}, 0.6)],
+    ids=["not-kept", "all", "old file"],
+)
+def test_reversed_answers_still_know_the_images_set_apart(
+    scale: Scale, tmp_path: Path, settings: dict[str, str], opposite: float
+) -> None:
+    """Half of the weight is that of the three categories that are not hidden, one of which is set apart."""
+    cell = attack_of(scale, "-a +b", "gan", 0, 0)
+    write_encoder(cell.encoder, tmp_path, {"hidden": {"airport_terminal": 0.4}, "settings": settings})
+    found = seed_figures(cell, tmp_path)
+    assert (found.within, found.reversed) == pytest.approx((0.4, opposite))

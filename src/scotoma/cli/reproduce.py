@@ -49,7 +49,8 @@ def reproduce(
         artefact: table1, table2, figure1, figure3, normalisation or stated.
         scale: on which images and how large: fashion (minutes an encoder), scenes, or places (the paper's:
             days on a GPU, years on a CPU).
-        data: the images: a folder, or the word fashion-mnist. Default: what the scale names.
+        data: the images: a folder, or the word fashion-mnist. Always the same in one OUT. Default: what the
+            scale names.
         other_data: the folder of the group that no encoder is trained on, where it lies apart.
         seeds: numbers with commas. Default: those of the scale.
         only: run only the cells whose name contains this.
@@ -60,9 +61,9 @@ def reproduce(
     """
     from scotoma.experiments.artefact import write_artefact
     from scotoma.experiments.artefacts import find_artefact
-    from scotoma.experiments.cells import require_same_settings
     from scotoma.experiments.images import places_of, require_images
     from scotoma.experiments.runner import try_cells
+    from scotoma.experiments.same import require_same
     from scotoma.experiments.scales import load_scale
     from scotoma.runs.progress import watched
 
@@ -71,7 +72,8 @@ def reproduce(
     deadline = time.monotonic() + limit
     numbers = seed_numbers(seeds, "--seeds") or on.seeds
     places = places_of(on, out, data, other_data)
-    cells = [cell for cell in wanted.cells(on, numbers) if only is None or only in cell.label]
+    every = wanted.cells(on, numbers)
+    cells = [cell for cell in every if only is None or only in cell.label]
     if not cells:
         raise InputError(f"No cell of {artefact} has {only!r} in its name; --dry-run names them all.")
     if dry_run:
@@ -82,7 +84,7 @@ def reproduce(
     claim(out, KIND, resume=True)
     with held(out):
         _require_scale(out, scale)
-        require_same_settings(cells, out)
+        require_same(every, places)
         with resumable(f"The same command goes on; {out / artefact}.md shows what has ended."):
             try:
                 failures = None if no_run else try_cells(cells, places, watched(), deadline)

@@ -160,7 +160,8 @@ def sweep(
 def _sweep(
     options: SweepOptions, where: str, config: Path | None, dry_run: bool, limit: float | None
 ) -> "CellsFailed | None":
-    from scotoma.experiments.cells import Places, described, require_same_settings
+    from scotoma.experiments.cells import Places, described
+    from scotoma.experiments.same import require_same
     from scotoma.experiments.sweep import Sweep
     from scotoma.presets import load_preset
 
@@ -185,7 +186,7 @@ def _sweep(
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):
         write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
-        require_same_settings(wanted.cells(), options.out)
+        require_same(wanted.cells(), places)
         return _run(wanted, places, options, config, deadline)
 
 

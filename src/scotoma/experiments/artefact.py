@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from scotoma.experiments.cells import Cell, Places
+from scotoma.experiments.same import require_same_images
 from scotoma.experiments.scales import Scale
 from scotoma.runs.run_folder import write_bytes, write_json
 from scotoma.runs.settings import to_dict
@@ -34,8 +35,12 @@ def write_artefact(artefact: Artefact[Any], scale: Scale, seeds: Sequence[int], 
 
     Returns:
         The Markdown.
+
+    Raises:
+        InputError: runs found different images; what was written before is left as it is.
     """
     out = places.out
+    require_same_images(artefact.cells(scale, seeds), out)
     result = artefact.collect(scale, seeds, out)
     text = artefact.markdown(result)
     cells = [

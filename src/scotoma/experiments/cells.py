@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from scotoma.errors import InputError
+from scotoma.encoder_file import encoder_digest
 from scotoma.experiments.scales import Group, Scale
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
-from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.run_folder import read_json, write_bytes
 
 ENCODER = "encoder.safetensors"
 RESULTS = "results.json"
+SETTINGS = "settings.json"
 State = Literal["done", "begun", "to do"]
 
 
@@ -77,7 +78,7 @@ class EncoderCell:
         """Whether there is something to run."""
         if self.file(out).is_file():
             return "done"
-        return "begun" if (self.folder(out) / "settings.json").is_file() else "to do"
+        return "begun" if (self.folder(out) / SETTINGS).is_file() else "to do"
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,23 @@ class AttackCell:
         }
         return command_line("verify", [self.encoder.file(places.out)], flags)
 
+    def is_of(self, digest: str | None, out: Path) -> bool:
+        """Whether this digest is that of the encoder, as far as one is there."""
+        path = self.encoder.file(out)
+        return digest is None or not path.is_file() or digest == encoder_digest(path)
+
+    def is_stale(self, out: Path) -> bool:
+        """Whether its run folder was begun with another encoder than lies there now."""
+        return not self.is_of(begun_with(self, out).get("digest"), out)
+
     def state(self, out: Path) -> State:
-        """Whether there is something to run: all attacks there, none of them failed."""
+        """Whether there is something to run: all attacks there on the encoder of now, none of them failed."""
         wanted = {(name, task) for name in (*self.baselines, "encoder") for task in self.tasks}
         if (results := read_results(self, out)) is not None:
             there = {(each.encoder, each.task) for each in results.cells if each.state != "failed"}
             if wanted <= there:
                 return "done"
-        return "begun" if (self.folder(out) / "settings.json").is_file() else "to do"
+        return "begun" if (self.folder(out) / SETTINGS).is_file() else "to do"
 
 
 Cell = EncoderCell | AttackCell
@@ -169,46 +179,51 @@ def attack_cell(
     return AttackCell(name, encoder, tuple(tasks), group or encoder.group, tuple(baselines), changes)
 
 
+def settings_path(cell: Cell, out: Path) -> Path:
+    """Where the TOML file of a cell's settings lies, if anything differs from the preset."""
+    kind = "encoder" if isinstance(cell, EncoderCell) else "attack"
+    return out / "settings" / f"{kind}-{cell.name}.toml"
+
+
 def settings_file(cell: Cell, out: Path) -> Path | None:
     """The TOML file of a cell's settings; None where nothing differs from the preset."""
-    kind = "encoder" if isinstance(cell, EncoderCell) else "attack"
-    return out / "settings" / f"{kind}-{cell.name}.toml" if cell.settings() else None
-
-
-def require_same_settings(cells: Sequence[Cell], out: Path) -> None:
-    """Check that what is there was made with the settings that the cells have now.
-
-    Raises:
-        InputError: names every run folder that was made with others.
-    """
-    other = [
-        cell.label
-        for cell in cells
-        if cell.state(out) != "to do" and _text(settings_file(cell, out)) != toml(cell.settings())
-    ]
-    if other:
-        raise InputError(
-            f"{out} holds runs that were made with other settings than now: {', '.join(other)}. "
-            "Choose another --out, or remove these folders."
-        )
+    return settings_path(cell, out) if cell.settings() else None
 
 
 def write_settings(cells: Sequence[Cell], out: Path) -> None:
-    """Write the TOML files that the commands of cells name."""
+    """Write the TOML files that the commands of cells name, and remove those of cells that need none."""
     (out / "settings").mkdir(exist_ok=True)
     for cell in cells:
         if (path := settings_file(cell, out)) is not None:
             write_bytes(path, toml(cell.settings()).encode())
+        else:
+            settings_path(cell, out).unlink(missing_ok=True)
+
+
+def begun_with(cell: Cell, out: Path) -> dict[str, Any]:
+    """What the command of a cell wrote down as it began: "data", "images" (a digest), of an attack the
+    encoder's "digest" and more. Empty where it has not begun.
+
+    Raises:
+        InputError: the file is broken.
+    """
+    path = cell.folder(out) / SETTINGS
+    return read_json(path) if path.is_file() else {}
 
 
 def read_results(cell: AttackCell, out: Path) -> Results | None:
-    """What the attacks of a cell found; None where they have not ended yet.
+    """What the attacks of a cell found; None where they have not ended yet, or were on another encoder than
+    lies there now.
 
     Raises:
         InputError: the file is broken or of another version.
     """
     path = cell.folder(out) / RESULTS
-    return Results.read(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    results = Results.read(path)
+    attacked = next((each.digest for each in results.encoders if each.name == "encoder"), None)
+    return results if cell.is_of(attacked, out) else None
 
 
 def described(cell: Cell, places: Places) -> str:
@@ -236,7 +251,3 @@ def _toml_value(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}"
     # JSON escapes what is beyond 16 bits as two halves, which are no characters to TOML.
     return json.dumps(value, ensure_ascii=False)
-
-
-def _text(path: Path | None) -> str:
-    return path.read_text(encoding="utf-8") if path is not None and path.is_file() else ""

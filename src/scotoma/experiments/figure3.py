@@ -67,7 +67,8 @@ def collect(scale: Scale, seeds: Sequence[int], out: Path) -> Figure3:
         hide, keep = scale.table2.tasks(name) if is_encoder else ((), ())
         accuracies = {letter: grid[name, letter].test for letter in LETTERS if (name, letter) in grid}
         shown = "encoder" if is_encoder else ORIGINALS if name == "identity" else name
-        rows.append(PictureRow(name, hide, keep, accuracies, str(path) if path.is_file() else None, shown))
+        gallery = str(path) if path.is_file() and not own.is_stale(out) else None
+        rows.append(PictureRow(name, hide, keep, accuracies, gallery, shown))
     return Figure3(seed, scale.may_show, tuple(rows))
 
 

@@ -73,7 +73,9 @@ class Running:
 
 @dataclass
 class Queue:
-    """Cells that wait and that run, how many have ended, and of those that failed why, by label.
+    """Cells that wait and that run, how many have ended, and of those that failed why, by label. Among those
+    that wait are finished attacks on an encoder that is trained anew: they are finished still if it is the
+    same again.
 
     Once `deadline`, a reading of the monotonic clock, is over no cell is started; those that run were given
     what was left as a time limit of their own, and wait again after it.
@@ -96,13 +98,16 @@ class Queue:
             left = self.deadline - time.monotonic()
             if len(self.running) >= at_once or left <= 0:
                 return
-            if self._is_ready(cell):
+            if not self._is_ready(cell):
+                if not self._may_get_ready(cell):
+                    self._end(cell, "there is no encoder to attack")
+            elif cell.state(self.places.out) == "done":
+                self._end(cell)
+            elif why := _stale(cell, self.places.out):
+                self._end(cell, why)
+            else:
                 self.waiting.remove(cell)
                 self.running.append(_start(cell, self.places, left))
-            elif not self._may_get_ready(cell):
-                self.waiting.remove(cell)
-                self.ended += 1
-                self.failures[cell.label] = "there is no encoder to attack"
 
     def collect_ended(self) -> None:
         """Take the processes that have ended from those that run."""
@@ -130,6 +135,13 @@ class Queue:
                 one.process.send_signal(signal.SIGINT)
         for one in self.running:
             one.process.wait()
+
+    def _end(self, cell: Cell, why: str = "") -> None:
+        """Take a cell that is not started from those that wait; `why` if it has failed."""
+        self.waiting.remove(cell)
+        self.ended += 1
+        if why:
+            self.failures[cell.label] = why
 
     def _is_ready(self, cell: Cell) -> bool:
         return not isinstance(cell, AttackCell) or cell.encoder.file(self.places.out).is_file()
@@ -164,7 +176,7 @@ def run_cells(
     """
     progress = progress or Silent()
     (places.out / LOGS).mkdir(exist_ok=True)
-    todo = [cell for cell in cells if cell.state(places.out) != "done"]
+    todo = _todo(cells, places.out)
     queue = Queue(places, todo.copy(), deadline=deadline)
     progress.start("cells", len(cells))
     progress.advance(len(cells) - len(todo))
@@ -197,6 +209,26 @@ def try_cells(
     except CellsFailed as failures:
         return failures
     return None
+
+
+def _todo(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    """Cells that are not done, and the attacks on encoders among them."""
+    labels = {cell.label for cell in cells if cell.state(out) != "done"}
+    return [
+        cell
+        for cell in cells
+        if cell.label in labels or (isinstance(cell, AttackCell) and cell.encoder.label in labels)
+    ]
+
+
+def _stale(cell: Cell, out: Path) -> str:
+    """What is wrong where an attack was begun on another encoder than lies there now; empty if nothing is."""
+    if not isinstance(cell, AttackCell) or not cell.is_stale(out):
+        return ""
+    return (
+        f"{cell.folder(out)} holds attacks on another encoder than {cell.encoder.file(out)} is now: remove "
+        "this folder, and the same command attacks anew"
+    )
 
 
 def _run(queue: Queue, at_once: int, progress: Progress) -> None:

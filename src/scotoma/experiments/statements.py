@@ -3,7 +3,8 @@ measured cells (one a seed) to the numbers that are compared.
 
 A difference is taken within each seed. Over several seeds its interval is Student's; of one seed it is that
 over test images: paired where both attackers answered the same images, else from the two cells' own
-intervals.
+intervals. Blurred images are attacked once: every seed's encoder is compared with that one figure, so the
+interval over seeds is widened by the figure's own over test images.
 """
 
 import math
@@ -15,7 +16,7 @@ from scipy.stats import spearmanr
 
 from scotoma.experiments.grid import Grid, Measured
 from scotoma.experiments.scales import LETTERS
-from scotoma.experiments.statistics import Verdict, is_above_zero, t_interval
+from scotoma.experiments.statistics import Verdict, is_above_zero, t_interval, with_shared
 from scotoma.verification.answers import paired_error
 from scotoma.verification.statistics import Interval
 
@@ -72,6 +73,7 @@ def hides_more_than_blur(letter: str, grids: Sequence[Grid]) -> Statement:
         grids,
         lambda grid: _difference(grid, ("blur", letter), (row, letter)),
         {"blur": ("blur", letter), row: (row, letter)},
+        shared=("blur", letter),
     )
 
 
@@ -195,9 +197,16 @@ def _compared(
     measure: Callable[[Grid], _Estimate | None],
     cells: Mapping[str, tuple[str, str]],
     numbers: Mapping[str, float] | None = None,
+    shared: tuple[str, str] | None = None,
 ) -> Statement:
+    """What is measured in each grid, with an interval over grids; `shared` is a cell that is the same in all,
+    from which another is subtracted.
+    """
     estimates = [found for grid in grids if (found := measure(grid)) is not None]
     difference = t_interval([found.value for found in estimates])
+    if difference is not None and shared is not None:
+        cell = next(grid[shared] for grid in grids if shared in grid)
+        difference = with_shared(difference, Interval(cell.test, cell.low, cell.high))
     if len(estimates) == 1:
         value, half = estimates[0].value, _NORMAL * estimates[0].error
         difference = Interval(value, value - half, value + half)

@@ -43,6 +43,18 @@ def mean_of_tasks(tasks: Sequence[Interval]) -> Interval:
     return Interval(estimate, estimate - below, estimate + above)
 
 
+def with_shared(over_seeds: Interval, shared: Interval) -> Interval:
+    """The mean over seeds of m - x, m one figure that all seeds share: its error is missing in the interval
+    over seeds, as it is the same in each.
+
+    Low is the mean less sqrt((mean - low)**2 + (m - its low)**2), high likewise: the method of variance
+    estimates recovery again.
+    """
+    below = math.hypot(over_seeds.estimate - over_seeds.low, shared.estimate - shared.low)
+    above = math.hypot(over_seeds.high - over_seeds.estimate, shared.high - shared.estimate)
+    return Interval(over_seeds.estimate, over_seeds.estimate - below, over_seeds.estimate + above)
+
+
 def bounds(seeds: Sequence[Bounded]) -> tuple[float | None, float | None]:
     """What bounds the mean of the seeds' accuracies: Student's interval over seeds, cut at 0 and 1, which it
     passes where few seeds differ much; or, of the only seed that is there, the interval over test images.

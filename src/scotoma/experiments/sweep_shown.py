@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from scotoma.experiments.artefact import MISSING, percent, table
 from scotoma.experiments.cells import Places
+from scotoma.experiments.same import require_same_images
 from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks
 from scotoma.experiments.sweep import Sweep, SweepFound, SweepPoint, TaskFigures, collect
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
@@ -27,7 +28,11 @@ def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[st
 
     Returns:
         The Markdown.
+
+    Raises:
+        InputError: runs found different images; what was written before is left as it is.
     """
+    require_same_images(sweep.cells(), places.out)
     found = collect(sweep, places, failures)
     asked = to_dict(sweep)
     asked["categories"] = asked["categories"] or None

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from scotoma.encoder_file import load_encoder
+from scotoma.data.tasks import Task
+from scotoma.encoder_file import Card, load_encoder
 from scotoma.experiments.artefact import Artefact, beside, percent, points, table
 from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, attack_cell, encoder_cell, read_results
 from scotoma.experiments.paper import TABLE1
@@ -18,6 +19,7 @@ from scotoma.experiments.scales import Scale
 from scotoma.experiments.statistics import bounds, mean, t_interval
 from scotoma.objectives import ObjectiveName
 from scotoma.reports.findings import figures, headline
+from scotoma.training.figures import opposite_accuracy
 from scotoma.verification.statistics import Interval
 
 OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
@@ -30,7 +32,7 @@ class SeedFigures:
     """One encoder and its fresh attackers; accuracies as fractions, None where a run is missing.
 
     `within` is the validation accuracy of the adversary of training on the hidden task, `reversed` that of
-    its opposite answers. `state` is that of the attack on the hidden task.
+    its opposite answers; both recognise images set apart. `state` is that of the attack on the hidden task.
     """
 
     seed: int
@@ -151,10 +153,11 @@ def seed_figures(attack: AttackCell, out: Path) -> SeedFigures:
     """What is there of one encoder and the attacks on its hidden and its kept task."""
     hide, keep = attack.tasks
     encoder = attack.encoder
-    within = None
+    within = reverse = None
     if encoder.file(out).is_file():
-        within = float(load_encoder(encoder.file(out)).card.training["hidden"][hide])
-    reverse = None if within is None else 1 - within
+        card = load_encoder(encoder.file(out)).card
+        within = float(card.training["hidden"][hide])
+        reverse = opposite_accuracy(within, _task_of_training(card, hide))
     results = read_results(attack, out)
     if results is None:
         return SeedFigures(encoder.seed, within, reverse)
@@ -175,6 +178,12 @@ def seed_figures(attack: AttackCell, out: Path) -> SeedFigures:
         kept_test,
         hidden.state,
     )
+
+
+def _task_of_training(card: Card, hide: str) -> Task:
+    """The task of the hidden head, from which kept categories may have been set apart."""
+    is_apart = card.training["settings"].get("negatives") == "not-kept"  # old files lack it and mean "all"
+    return Task((hide,), card.categories or (), (card.keep or ()) if is_apart else ())
 
 
 def _row(

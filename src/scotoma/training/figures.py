@@ -51,3 +51,13 @@ def head_figures(
     logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
     truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
     return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)
+
+
+def opposite_accuracy(accuracy: float, task: Task) -> float:
+    """Balanced accuracy of a head of two classes that says the opposite, from that of the head.
+
+    What is right becomes wrong and the other way round, but images set apart, of the weight w in all, are
+    recognised by either: w + (1 - w) - (accuracy - w) = 1 + w - accuracy.
+    """
+    apart = task.is_apart(np.arange(len(task.categories)))
+    return 1 + float(task.category_weights()[apart].sum()) - accuracy
