@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 import scotoma
@@ -214,7 +215,9 @@ def test_attacks_on_a_table(
 def test_the_floor_is_that_of_the_kept_labels_together(
     faces: Path, encoder: Path, verify: Callable[..., int], tmp_path: Path
 ) -> None:
-    """Written out: of each pair of kept answers, or none, the most frequent hair of the training images."""
+    """Written out: of each pair of kept answers, or none, the most frequent hair of the images to learn from.
+    Here they say nothing of it, and the rule is right less often than guessing is, by chance.
+    """
     assert verify("attacked", "--baselines", "none", "--tasks", "hair") == 0
     (cell,) = Results.read(tmp_path / "attacked/results.json").cells
     frozen = scotoma.load_encoder(encoder)
@@ -226,7 +229,8 @@ def test_the_floor_is_that_of_the_kept_labels_together(
         of = [int(hair[row]) for row in rows]
         return {label: 1 / 3 / of.count(label) for label in set(of)}
 
-    training, test = ([int(row) for row in rows if hair[row] >= 0] for rows in (parts.training, parts.test))
+    learned_from = np.concatenate([parts.training, parts.reserve])
+    training, test = ([int(row) for row in rows if hair[row] >= 0] for rows in (learned_from, parts.test))
     votes: dict[tuple[int, int], list[float]] = {}
     for row in training:
         of = votes.setdefault((int(male[row]), int(smiling[row])), [0.0] * 3)
@@ -235,7 +239,7 @@ def test_the_floor_is_that_of_the_kept_labels_together(
     for row in test:
         of = votes.get((int(male[row]), int(smiling[row])), [0.0] * 3)
         right += weights(test)[int(hair[row])] * (of.index(max(of)) == hair[row])
-    assert cell.floor == pytest.approx(right)
+    assert right < 1 / 3 == cell.floor
 
 
 def test_a_dry_run_tells_the_floor_that_verification_will(
