@@ -72,6 +72,8 @@ def test_the_digest_follows_the_source(write: Write) -> None:
     }
     assert len(digests) == 3
     assert open_function(f"{first}:one", ShapeFlags())[1] in digests
+    # The same text is another encoder where it gets images in another form.
+    assert open_function(f"{first}:one", ShapeFlags(scaling="unit"))[1] not in digests
     # What has no source still has a name.
     assert len(open_function("math:sqrt", ShapeFlags())[1]) == 32
 

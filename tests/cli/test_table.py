@@ -204,7 +204,7 @@ def test_attacks_on_a_table(
     shown = capsys.readouterr().out
     said_once = " ".join(shown.split())
     assert "which of 3 classes an encoded image shows in" in said_once
-    assert "33.3 % is guessing, " in said_once
+    assert "33.3 % is guessing" in said_once
     assert "guessing reaches 33.3 on hair, 50 on Male, 50 on Smiling" in said_once
     assert main(["report", str(out)]) == 0
     page = (out / "report.html").read_text()
@@ -462,7 +462,8 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
     assert (about["images"], about["skipped"]) == (239, ["img/010.png: the file is empty"])
     assert about["same_as_training"] is True
     assert main(["report", str(out)]) == 0
-    assert "<dt>skipped</dt><dd>img/010.png: the file is empty</dd>" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "<dt>skipped</dt><dd>1</dd>" in page and "010.png" not in page
     capsys.readouterr()
     assert main(["check", str(table)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
