@@ -51,7 +51,7 @@ from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
-from scotoma.verification.floors import floor, label_only_right
+from scotoma.verification.floors import floor_of, label_only_right
 from scotoma.verification.parts import are_of_training, require_same_parts
 from scotoma.verification.surroundings import surroundings
 
@@ -279,12 +279,13 @@ class _Audit:
             part: tuple(np.bincount(each.classes, minlength=task.classes).tolist())
             for part, each in parts.items()
         }
+        known_right = label_only_right(task, keep, self.table, self.parts)
         return Case(
             task,
             self.request.role(str(task)),
-            floor(task, keep, self.table, self.parts),
+            floor_of(task, parts["test"].labels, known_right),
             parts["test"],
-            label_only_right(task, keep, self.table, self.parts),
+            known_right,
             material.table.units_of(material.known_rows(task, "test")),
             max(guessing_error(parts[arm].labels, task) for arm in material.arms),
             guessing_error(parts["choosing"].labels, task),
