@@ -162,6 +162,8 @@ def test_answers_hold_numbers_of_units_and_not_their_names() -> None:
     assert answers_of(said, "made up").units is None
     with_units = columns(replace(table, units=units), rows, task, probabilities)
     assert with_units == said | {"unit": [0, 1, 2, 1]}
+    copies = replace(table, keys=keys[[0, 1, 2, 0, 4]])
+    assert columns(copies, rows, task, probabilities)["unit"] == [0, 1, 2, 1]
     found = answers_of(with_units, "made up")
     assert found.units is not None and found.units.tolist() == [0, 1, 2, 1]
     some = found.only([3, 0]).units

@@ -78,8 +78,8 @@ def columns(table: ImageTable, rows: Labels, task: Task, probabilities: Floats) 
         "class": task.classes_of(labels).tolist(),
         "probability": probabilities[:, 1:].round(6).tolist(),
     }
-    if table.units is not None:
-        _, first, unit = np.unique(table.units[rows], return_index=True, return_inverse=True)
+    if (units := table.units_of(rows)) is not None:
+        _, first, unit = np.unique(units, return_index=True, return_inverse=True)
         said["unit"] = first.argsort().argsort()[unit].tolist()  # in the order of their first images
     return said
 
