@@ -70,6 +70,9 @@ def test_files_that_were_left_out_are_counted_and_folders_of_paths_are_not_shown
         "command": "scotoma verify enc.safetensors --data a.csv --rate 1/2",
     }
     assert group(groups, "Data") == {"source": "photos", "skipped": "2"}
+    # From Python anything may stand there.
+    groups = what_was_done(replace(results(), run={"command": "it's /home/me/mine"}))
+    assert group(groups, "Run") == {"command": """'it'"'"'s' mine"""}
 
 
 def test_an_encoder_is_described_with_its_training() -> None:

@@ -36,8 +36,12 @@ _TEMPLATE = "audit.html.j2"
 def render_verdict(verdict: Verdict, more: str | None = None) -> str:
     """The HTML of a report on the verdict of a suite; `more` is a section on what else was found, as HTML."""
     pages = environment()
-    pages.filters |= {"described": described, "points": _points, "probability": probability}
-    pages.filters |= {"without_winner": without_winner}
+    pages.filters |= {
+        "described": described,
+        "points": _points,
+        "probability": probability,
+        "without_winner": without_winner,
+    }
     seconds = _seconds(verdict.run)
     return pages.get_template(_TEMPLATE).render(
         verdict=verdict,

@@ -133,8 +133,16 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, each) for each in value) or "none"
     if key == "command":
-        return shlex.join(_FOLDERS.sub("", word, 1) for word in shlex.split(str(value)))
+        return shlex.join(_FOLDERS.sub("", word, 1) for word in _split(str(value)))
     return _FOLDERS.sub("", str(value))
+
+
+def _split(command: str) -> list[str]:
+    """Into words as a shell does; what came from Python need be no command."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
 
 
 def _words(key: str) -> str:
