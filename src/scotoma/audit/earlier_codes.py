@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from scotoma.audit.examples import Floats
+from scotoma.audit.flags import TOLERANCE
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 
@@ -17,8 +18,6 @@ VERSION = 1
 NAME = "codes-seen.json"
 SEEN = 64  # codes
 DIRECTIONS = 4
-# Difference that rounding explains, as a share of the root mean square.
-TOLERANCE = 1e-4
 
 
 def require_same_codes(folder: Path, codes: Floats, about: str) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from scotoma.audit import flags, references
 from scotoma.audit.cells import Attempts
@@ -52,7 +51,7 @@ from scotoma.runs.results import Role
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.floors import floor_of, label_only_right
-from scotoma.verification.parts import are_of_training, require_same_parts
+from scotoma.verification.parts import require_same_parts
 from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"
@@ -147,9 +146,9 @@ class _Audit:
         self.parts = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)
-        self.of_training = card is not None and are_of_training(card, table, request.hide, request.keep)
-        if card is not None and self.of_training:
-            require_same_parts(card, table, self.parts)
+        self.of_training = card is not None and require_same_parts(
+            card, table, self.parts, request.hide, request.keep
+        )
         arms: tuple[Sees, ...] = ("same", "fresh") if self.of_training else ("all",)
         self.rows = rows_of_parts(table, self.parts, arms, self.tasks[0], request.seed)
         halves = {f"{part} half of the validation": self.rows[part] for part in HALVES}
@@ -244,9 +243,7 @@ class _Audit:
                 material = replace(material, originals=originals_of(target, material))
         else:
             material = split_codes(self.attacked, self.table, self.rows)
-        keys = {"training": self._keys(False), "test": self._keys(True)}
-        equal = flags.duplicates(keys, codes=not self.table.pixels.size)
-        self._raise(flags.collapsed(material.codes["test"].centre), equal)
+        self._raise(flags.collapsed(material.codes["test"].centre), self._duplicates())
         if self.of_training:
             lacking = [task for task in self.tasks if not _enough(material, task, "fresh")]
             self._raise(*(flags.no_fresh_images(str(task), FEWEST) for task in lacking))
@@ -295,13 +292,16 @@ class _Audit:
             code_length(parts[material.arms[0]], seed),
         )
 
-    def _keys(self, held_out: bool) -> npt.NDArray[np.str_]:
-        """Names of the images, or of codes without images, by which equal ones are found."""
-        rows = np.concatenate([some for part, some in self.rows.items() if (part in HELD_OUT) == held_out])
+    def _duplicates(self) -> Flag | None:
+        """Equal images, or equal codes where there are no images, on both sides."""
+        keys, codes_only = self.table.keys, False
         if not isinstance(self.attacked, Target) and not self.table.pixels.size:
-            return code_keys(self.attacked[rows])
-        keys: npt.NDArray[np.str_] = self.table.keys[rows]
-        return keys
+            keys, codes_only = code_keys(self.attacked), True
+        learned, judged = (
+            np.concatenate([keys[some] for part, some in self.rows.items() if (part in HELD_OUT) == held_out])
+            for held_out in (False, True)
+        )
+        return flags.duplicates({"training": learned, "test": judged}, codes=codes_only)
 
 
 def _enough(material: Material, task: Task, sees: Sees) -> bool:

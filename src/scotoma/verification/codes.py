@@ -163,13 +163,11 @@ def fill(
     Threads share the images, and each computes in itself alone; `alone` for an encoder that can be called by
     one only, which may compute as it likes.
     """
+    every = np.arange(len(codes)) if order is None else order
 
     def work(rows: range) -> int:
-        if order is None:
-            codes[rows.start : rows.stop] = encode(np.arange(rows.start, rows.stop))
-        else:
-            places = order[rows.start : rows.stop]
-            codes[torch.from_numpy(places)] = encode(places)
+        places = every[rows.start : rows.stop]
+        codes[torch.from_numpy(places)] = encode(places)
         return len(rows)
 
     workers = Workers(chunk=ENCODE_BATCH, prepare=partial(torch.set_num_threads, 1))

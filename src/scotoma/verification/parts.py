@@ -17,18 +17,26 @@ def are_of_training(card: Card, table: ImageTable, hide: Sequence[str], keep: Se
     return told and table.digest(asked) == card.data_digest
 
 
-def require_same_parts(card: Card, table: ImageTable, parts: Split) -> None:
+def require_same_parts(
+    card: Card, table: ImageTable, parts: Split, hide: Sequence[str], keep: Sequence[str]
+) -> bool:
     """Check that images of training are divided as they were then.
 
+    Returns:
+        Whether these are the images of training.
+
     Raises:
-        InputError: they are not, so that the encoder has seen images that would test it.
+        InputError: they are, but divided in another way: the encoder has seen images that would test it.
     """
+    if not are_of_training(card, table, hide, keep):
+        return False
     if card.parts_digest and parts_digest(table, parts) != card.parts_digest:
         raise InputError(
             "These are the images of training, but they are divided in another way: the encoder has seen "
             "some of those that would test it. Give the table, or the lists of files, that training was "
             "given."
         )
+    return True
 
 
 def divide_as_in_training(card: Card, table: ImageTable) -> Split:
@@ -40,10 +48,9 @@ def divide_as_in_training(card: Card, table: ImageTable) -> Split:
     """
     parts = divide(table, card.split)
     # An anonymous file names nothing: categories do not need it, and of attributes all are tried.
-    if are_of_training(card, table, card.hide or (), card.keep or ()):
-        require_same_parts(card, table, parts)
+    of_training = require_same_parts(card, table, parts, card.hide or (), card.keep or ())
     # The same parts may come about in another way, as where no image has a near duplicate.
-    elif parts_digest(table, parts) != card.parts_digest:
+    if not of_training and parts_digest(table, parts) != card.parts_digest:
         _require_same_sides(card.split.sides, table.sides)
     return parts
 

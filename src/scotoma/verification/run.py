@@ -16,7 +16,7 @@ from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.settings import to_dict
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
-from scotoma.verification.parts import are_of_training, require_same_parts
+from scotoma.verification.parts import require_same_parts
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
@@ -76,8 +76,7 @@ def verify(
     plan = make_plan(encoder, request, attack)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
-    if are_of_training(encoder.card, table, plan.hide, plan.keep):
-        require_same_parts(encoder.card, table, suite.parts)
+    require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
     workers = workers or cores()
     cells = suite.run(workers, deadline)
     _write_pictures(suite, folder)
