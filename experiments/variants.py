@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from scotoma.encoder_file import load_encoder
+from scotoma.experiments.artefact import points
 from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, Places, read_results
 from scotoma.experiments.runner import try_cells
 from scotoma.experiments.same import require_same
@@ -27,7 +28,6 @@ from scotoma.reports.findings import figures, headline
 from scotoma.runs.progress import watched
 from scotoma.runs.run_folder import claim, held, write_bytes, write_json
 from scotoma.runs.settings import merge
-from scotoma.verification.statistics import Interval
 
 KIND = "variants"
 
@@ -148,15 +148,10 @@ def markdown(found: list[Found]) -> str:
         mean = 100 * fmean(each.test for each in rows)
         pairs = [(each.test, by_key.get((first, task, each.seed))) for each in rows]
         over = t_interval([ours - theirs for ours, theirs in pairs if theirs is not None])
-        less = "" if over is None or variant == first else difference(over)
+        less = "" if over is None or variant == first else points(over)
         lines.append(f"| {variant} | {task} | {within} | {tests} | {mean:.1f} | {less} |")
     floors = sorted({f"{each.task} {100 * each.floor:.1f}" for each in found})
     return "\n".join([*lines, "", f"Floors: {', '.join(floors)}.", ""])
-
-
-def difference(over: Interval) -> str:
-    """A difference in points with its interval."""
-    return f"{100 * over.estimate:+.1f} [{100 * over.low:+.1f}, {100 * over.high:+.1f}]"
 
 
 if __name__ == "__main__":
