@@ -113,9 +113,9 @@ def _find_folders(source: str, root: Path) -> Catalogue:
         )
     categories = tuple(sorted(folders))
     number = {folder: categories.index(name) for name, same in folders.items() for folder in same}
-    pairs = sorted((f"{folder}/{file}", number[folder]) for folder, files in found.items() for file in files)
-    labels = np.array([label for _, label in pairs], np.int64)
-    files = tuple(file for file, _ in pairs)
+    label_of = {f"{folder}/{file}": number[folder] for folder, names in found.items() for file in names}
+    files = tuple(sorted(label_of))
+    labels = np.fromiter(map(label_of.__getitem__, files), np.int64, len(files))
     return Catalogue(
         source,
         "folders",
@@ -148,32 +148,38 @@ class _Scan:
         """Whether there was any image in this folder or below. Links are followed, but not round."""
         try:
             status = folder.stat()
-            with os.scandir(folder) as found_here:
-                entries = sorted(
-                    (entry.name, is_folder(entry)) for entry in found_here if not entry.name.startswith(".")
-                )
+            place = (status.st_dev, status.st_ino)
+            if place in above:
+                return True
+            below, images = self._entries(folder)
         except OSError as error:
             self.problems.append(f"The folder {relative or folder} cannot be read: {error.strerror}.")
-            return True
-        place = (status.st_dev, status.st_ino)
-        if place in above:
             return True
         if not relative.isprintable():
             self.problems.append(f"The folder name {relative!a} cannot be printed. Rename it.")
         found = False
-        images = []
-        for name, below in entries:
-            if below:
-                found |= self._visit(folder / name, f"{relative}/{name}".lstrip("/"), (*above, place))
-            elif is_image_name(name):
-                images.append(name)
-            else:
-                self.ignored[PurePath(name).suffix.lower() or "no extension"] += 1
+        for name in below:
+            found |= self._visit(folder / name, f"{relative}/{name}".lstrip("/"), (*above, place))
         if images:
             self.images[relative] = images
         elif not found and relative:
             self.without_images.append(relative)
         return bool(images) or found
+
+    def _entries(self, folder: Path) -> tuple[list[str], list[str]]:
+        """The folders in a folder, sorted, and its images, as they come; hidden ones aside."""
+        below, images = [], []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if is_folder(entry):
+                    below.append(entry.name)
+                elif is_image_name(entry.name):
+                    images.append(entry.name)
+                else:
+                    self.ignored[PurePath(entry.name).suffix.lower() or "no extension"] += 1
+        return sorted(below), images
 
 
 def _no_such_source(name: str, root: Path) -> str:

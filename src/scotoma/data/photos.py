@@ -100,7 +100,12 @@ def _walk(root: Path, folder: str, above: tuple[tuple[int, int], ...] = ()) -> I
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether this is a folder or leads to one; a link that leads nowhere, or round, does not."""
-    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+    try:
+        return entry.is_dir()
+    except OSError:
+        if entry.is_symlink():
+            return False
+        raise
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
