@@ -1,8 +1,10 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from scotoma.data import table as table_module
 from scotoma.data.table import (
     Attribute,
     ImageTable,
@@ -81,6 +83,28 @@ def test_the_digest_of_some_attributes_knows_no_others() -> None:
     assert len(digests) == 2
     # A name that is no attribute is a category's.
     assert TABLE.digest(["bar", "office"]) == TABLE.digest()
+
+
+@pytest.mark.parametrize("at_once", [4, 1000])
+def test_the_digest_is_a_hash_of_sorted_lines(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_module, "AT_ONCE", at_once)
+    random = np.random.default_rng(0)
+    keys = np.array([f"{number:x}" for number in random.integers(0, 20, 50)])  # some twice, of two lengths
+    hair, male = ("dark", "dark red", "blond"), ("yes", "no")
+    of_hair, of_male = random.integers(-1, 3, 50), random.integers(-1, 2, 50)
+    answers = {"male": Attribute(male, of_male), "hair": Attribute(hair, of_hair)}
+    table = replace(TABLE, keys=keys, attributes=answers)
+    lines = [
+        f"{key}\0{(*hair, '')[a]}\0{(*male, '')[b]}" for key, a, b in zip(keys, of_hair, of_male, strict=True)
+    ]
+    text = "\n".join(["hair\0male", *sorted(lines)])
+    assert table.digest() == hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    names = ("zoo", "bar", "a la carte")
+    labels = random.integers(0, 3, 50)
+    table = replace(TABLE, keys=keys, attributes=by_category(names, labels))
+    text = "\n".join(sorted(f"{key} {names[label]}" for key, label in zip(keys, labels, strict=True)))
+    assert table.digest() == hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def test_wrong_names_are_told_of_at_once() -> None:

@@ -113,9 +113,8 @@ def _find_folders(source: str, root: Path) -> Catalogue:
         )
     categories = tuple(sorted(folders))
     number = {folder: categories.index(name) for name, same in folders.items() for folder in same}
-    label_of = {f"{folder}/{file}": number[folder] for folder, names in found.items() for file in names}
-    files = tuple(sorted(label_of))
-    labels = np.fromiter(map(label_of.__getitem__, files), np.int64, len(files))
+    files = tuple(sorted(file for names in found.values() for file in names))
+    labels = np.fromiter((number[file.rpartition("/")[0]] for file in files), np.int64, len(files))
     return Catalogue(
         source,
         "folders",
@@ -151,7 +150,7 @@ class _Scan:
             place = (status.st_dev, status.st_ino)
             if place in above:
                 return True
-            below, images = self._entries(folder)
+            below, images = self._entries(folder, f"{relative}/".lstrip("/"))
         except OSError as error:
             self.problems.append(f"The folder {relative or folder} cannot be read: {error.strerror}.")
             return True
@@ -166,8 +165,8 @@ class _Scan:
             self.without_images.append(relative)
         return bool(images) or found
 
-    def _entries(self, folder: Path) -> tuple[list[str], list[str]]:
-        """The folders in a folder, sorted, and its images, as they come; hidden ones aside."""
+    def _entries(self, folder: Path, path: str) -> tuple[list[str], list[str]]:
+        """The folders in a folder, sorted, and its images, as they come, below `path`; hidden ones aside."""
         below, images = [], []
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -176,7 +175,7 @@ class _Scan:
                 if is_folder(entry):
                     below.append(entry.name)
                 elif is_image_name(entry.name):
-                    images.append(entry.name)
+                    images.append(path + entry.name)
                 else:
                     self.ignored[PurePath(entry.name).suffix.lower() or "no extension"] += 1
         return sorted(below), images

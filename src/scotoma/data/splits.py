@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.data.table import ImageTable, Sides
+from scotoma.data.table import ImageTable, Sides, rows_digest
 from scotoma.errors import InputError
 
 PARTS = ("training", "reserve", "validation", "test")
@@ -198,8 +198,10 @@ def _told(head: str, problems: Sequence[str]) -> InputError:
 
 def parts_digest(table: ImageTable, parts: Split) -> str:
     """32 hex characters over key and part of every image, in whatever order of the images."""
-    rows = sorted(f"{table.keys[row]} {name}" for name, rows in vars(parts).items() for row in rows.tolist())
-    return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
+    part = np.empty(len(table), np.int64)
+    for number, name in enumerate(PARTS):
+        part[getattr(parts, name)] = number
+    return rows_digest(table.keys, [(PARTS, part)])
 
 
 def split(keys: Sequence[str] | npt.NDArray[np.str_], seed: int, fractions: Fractions | None = None) -> Split:

@@ -19,6 +19,7 @@ from scotoma.errors import InputError
 CATEGORY = "category"
 # The label of an image of which an attribute is not known.
 MISSING = -1
+AT_ONCE = 4096  # rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +106,12 @@ class ImageTable:
         size. Names that are no attribute count for the category.
         """
         wanted = sorted({name if name in self.attributes else CATEGORY for name in names or self.attributes})
-        columns = [self.keys.tolist()]
-        for attribute in (self.attributes[name] for name in wanted):
-            values = np.array([*attribute.values, ""], dtype=np.str_)  # the last stands for MISSING, -1
-            columns.append(values[attribute.labels].tolist())
+        answers = [self.attributes[name] for name in wanted]
+        columns = [((*each.values, ""), each.labels) for each in answers]  # the last stands for MISSING, -1
+        if wanted == [CATEGORY]:
+            return rows_digest(self.keys, columns)
         # Answers may hold blanks: of several columns nobody could say where one ends.
-        between = " " if wanted == [CATEGORY] else "\0"
-        rows = sorted(between.join(row) for row in zip(*columns, strict=True))
-        head = [] if wanted == [CATEGORY] else [between.join(wanted)]
-        return hashlib.blake2b("\n".join([*head, *rows]).encode(), digest_size=16).hexdigest()
+        return rows_digest(self.keys, columns, wanted, "\0")
 
     def restricted_to(self, categories: Sequence[str]) -> "ImageTable":
         """The group of the images of these categories; the pixels are copied unless every image stays.
@@ -136,6 +134,35 @@ class ImageTable:
             units=None if self.units is None else self.units[rows],
             parts=None if self.parts is None else self.parts[rows],
         )
+
+
+def rows_digest(
+    keys: npt.NDArray[np.str_],
+    columns: Sequence[tuple[Sequence[str], npt.NDArray[np.int64]]],
+    names: Sequence[str] = (),
+    between: str = " ",
+) -> str:
+    """32 hex characters over the names of columns and the sorted rows of key and columns, a line each; some
+    rows at a time, as there may be many.
+
+    Args:
+        keys: (rows,), ASCII.
+        columns: of each the values that it may have, and the number (rows,) of each row's value.
+        names: a first line, where there are any.
+        between: what stands between the fields of a line.
+    """
+    values = [np.array(of_column) for of_column, _ in columns]
+    ranks = [
+        np.argsort(np.argsort(each))[numbers] for each, (_, numbers) in zip(values, columns, strict=True)
+    ]
+    order = np.lexsort([*reversed(ranks), keys.astype(np.bytes_)])
+    digest = hashlib.blake2b("".join([between.join(names), "\n"] if names else []).encode(), digest_size=16)
+    for start in range(0, len(order), AT_ONCE):
+        rows = order[start : start + AT_ONCE]
+        fields = [each[numbers[rows]].tolist() for each, (_, numbers) in zip(values, columns, strict=True)]
+        lines = "\n".join(map(between.join, zip(keys[rows].tolist(), *fields, strict=True)))
+        digest.update((lines if start == 0 else "\n" + lines).encode())
+    return digest.hexdigest()
 
 
 def by_category(categories: tuple[str, ...], labels: npt.NDArray[np.int64]) -> dict[str, Attribute]:

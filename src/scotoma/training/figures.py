@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scotoma.data.augmentation import Preprocessing
 from scotoma.data.table import MISSING, ImageTable
@@ -17,6 +17,8 @@ from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_wei
 if TYPE_CHECKING:
     from scotoma.training.adversarial import Game
 
+SOME = 256  # images
+
 
 def in_training_figures(
     game: "Game",
@@ -25,21 +27,27 @@ def in_training_figures(
     tasks: Sequence[Task],
     preprocessing: Preprocessing,
 ) -> tuple[list[float], list[float]]:
-    """Balanced accuracy and cross-entropy of the game's classifiers on these images, a value a head."""
+    """Balanced accuracy and cross-entropy of the game's classifiers on these images, a value a head.
+
+    Some images at a time, so that no codes of all are held.
+    """
+    logits: list[list[Tensor]] = [[] for _ in tasks]
     game.encoder.eval()
-    codes = encode_pixels(game.encoder, preprocessing, table.pixels, rows)
+    for start in range(0, len(rows), SOME):
+        codes = encode_pixels(game.encoder, preprocessing, table.pixels, rows[start : start + SOME])
+        for found, classifier in zip(logits, game.classifiers, strict=True):
+            found.append(logits_of(classifier, codes))
     game.encoder.train()
     pairs = [
-        head_figures(classifier, codes, task, task.labels_in(table)[rows])
-        for classifier, task in zip(game.classifiers, tasks, strict=True)
+        head_figures(torch.cat(found), task, task.labels_in(table)[rows])
+        for found, task in zip(logits, tasks, strict=True)
     ]
     return [accuracy for accuracy, _ in pairs], [cross_entropy for _, cross_entropy in pairs]
 
 
-def head_figures(
-    classifier: nn.Module, codes: Tensor, task: Task, labels: npt.NDArray[np.int64]
-) -> tuple[float, float]:
-    """Balanced accuracy and cross-entropy (nats) of one classifier on codes of images with these labels.
+def head_figures(logits: Tensor, task: Task, labels: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Balanced accuracy and cross-entropy (nats) of a classifier's logits (images, classes) on images with
+    these labels.
 
     Images of which the label is missing are passed over.
 
@@ -47,7 +55,7 @@ def head_figures(
     and knows that they are not hidden. So its figure compares with a fresh attacker's, and with the floor.
     """
     known = np.flatnonzero(labels != MISSING)
-    logits, labels = logits_of(classifier, codes)[torch.from_numpy(known)], labels[known]
+    logits, labels = logits[torch.from_numpy(known)], labels[known]
     logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
     truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
     return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)

@@ -18,6 +18,7 @@ from scotoma.data.splits import Split
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task
 from scotoma.encoder_file import encode_pixels
+from scotoma.metrics import logits_of
 from scotoma.networks.adam import Adam
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
@@ -75,7 +76,9 @@ def probe(
         attack_shortly(training, validation, task, plan, derive_seed(plan.seed, "probe", number))
         for number, task in enumerate(hidden)
     ]
-    of_kept = [head_figures(head, validation.codes, task, validation.labels(task)) for head, task in kept]
+    of_kept = [
+        head_figures(logits_of(head, validation.codes), task, validation.labels(task)) for head, task in kept
+    ]
     accuracies, cross_entropies = zip(*of_hidden, *of_kept, strict=True)
     loss = encoder_loss(
         [torch.tensor(-each) for _, each in of_hidden],
@@ -108,5 +111,6 @@ def attack_shortly(
         optimiser.step()
         left = settings.probe_steps - step - 1
         if left % max(settings.probe_steps // LOOKS, 1) == 0:
-            found.append(head_figures(attacker, validation.codes, task, validation.labels(task)))
+            logits = logits_of(attacker, validation.codes)
+            found.append(head_figures(logits, task, validation.labels(task)))
     return min(found, key=lambda figures: figures[1])
