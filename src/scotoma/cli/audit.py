@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.options import resumable
+from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import to_dict
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from scotoma.audit.run import AuditRequest
     from scotoma.audit.targets import Target
-    from scotoma.cli.verify import VerifyOptions
     from scotoma.data.table import ImageTable
     from scotoma.runs.more import Piece
     from scotoma.runs.verdict import Verdict
@@ -31,31 +28,7 @@ CODES = (".npy", ".npz")
 _FREE = ("command", "encoder", "data", "tasks", "baselines", "utility", "more")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class TargetFlags:
-    """Flags on what an encoder that is not ours takes.
-
-    Args:
-        size: the side in pixels of the images that the encoder takes. Not needed for encoder files.
-        channels: of these images: 1 (gray) or 3 (RGB). Not needed for encoder files.
-        scaling: for ONNX files and functions: what pixels become, bytes (0 to 255), unit (0 to 1) or signed
-            (-1 to 1). Default: bytes, where the encoder takes uint8; where it takes other numbers, it must be
-            said.
-        layout: for ONNX files and functions: nchw or nhwc. Default: nchw.
-    """
-
-    size: int | None = None
-    channels: int | None = None
-    scaling: Literal["bytes", "unit", "signed"] | None = None
-    layout: Literal["nchw", "nhwc"] | None = None
-
-    def given(self) -> dict[str, Any]:
-        """The flags that were given."""
-        return {name: value for name, value in vars(self).items() if value is not None}
-
-
-def run_audit(options: "VerifyOptions", config: Path | None = None, limit: float | None = None) -> "Verdict":
+def run_audit(options: VerifyOptions, config: Path | None = None, limit: float | None = None) -> "Verdict":
     """Attack as asked, or go on with what was begun.
 
     Args:
@@ -101,7 +74,7 @@ def run_audit(options: "VerifyOptions", config: Path | None = None, limit: float
             )
 
 
-def _require_no_knobs(options: "VerifyOptions") -> None:
+def _require_no_knobs(options: VerifyOptions) -> None:
     knobs = {"--preset": options.preset, "--set and [verification]": options.verification or None}
     if turned := [flag for flag, value in knobs.items() if value is not None]:
         raise InputError(
@@ -110,7 +83,7 @@ def _require_no_knobs(options: "VerifyOptions") -> None:
         )
 
 
-def _pieces(options: "VerifyOptions") -> tuple["Piece", ...]:
+def _pieces(options: VerifyOptions) -> tuple["Piece", ...]:
     """What is asked for with --with, now and before for the same folder, in a fixed order.
 
     Raises:
@@ -129,7 +102,7 @@ def _pieces(options: "VerifyOptions") -> tuple["Piece", ...]:
 
 
 def _opened(
-    options: "VerifyOptions", unnamed: bool
+    options: VerifyOptions, unnamed: bool
 ) -> tuple["Target | npt.NDArray[np.float32]", "ImageTable", "AuditRequest"]:
     """What is attacked, the images with their labels, and what is asked of them; `unnamed`: with all columns
     of a table.
@@ -154,7 +127,7 @@ def _opened(
     return target, _images(options, target, request, unnamed), request
 
 
-def _request(options: "VerifyOptions", named: "AuditRequest") -> "AuditRequest":
+def _request(options: VerifyOptions, named: "AuditRequest") -> "AuditRequest":
     from dataclasses import replace
 
     if not named.hide and not options.tasks:
@@ -172,7 +145,7 @@ def _request(options: "VerifyOptions", named: "AuditRequest") -> "AuditRequest":
     )
 
 
-def _unnamed(options: "VerifyOptions", names: tuple[str, ...]) -> tuple[str, ...]:
+def _unnamed(options: VerifyOptions, names: tuple[str, ...]) -> tuple[str, ...]:
     """The columns of a table that have classes and that no name is about."""
     from scotoma.data.attribute_table import is_table, read_attribute_table, read_label_table
     from scotoma.data.attributes import parse_question
@@ -187,9 +160,7 @@ def _unnamed(options: "VerifyOptions", names: tuple[str, ...]) -> tuple[str, ...
     return tuple(name for name in table.askable() if name not in taken)
 
 
-def _images(
-    options: "VerifyOptions", target: "Target", request: "AuditRequest", unnamed: bool
-) -> "ImageTable":
+def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", unnamed: bool) -> "ImageTable":
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
@@ -234,7 +205,7 @@ def _with_earlier(out: Path, request: "AuditRequest") -> "AuditRequest":
 
 
 def _asked(
-    options: "VerifyOptions",
+    options: VerifyOptions,
     target: "Target | npt.NDArray[np.float32]",
     table: "ImageTable",
     request: "AuditRequest",

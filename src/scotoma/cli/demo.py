@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from scotoma.cli.options import resumable
 from scotoma.cli.paper_suite import run_verification
 from scotoma.cli.train import TrainOptions, run_training
-from scotoma.cli.verify import VerifyOptions, require_sound, show_results
+from scotoma.cli.verify import require_sound, show_results
+from scotoma.cli.verify_options import VerifyOptions
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.options import resumable
+from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 from scotoma.runs.results import Results
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
-    from scotoma.cli.verify import VerifyOptions
     from scotoma.data.table import ImageTable
     from scotoma.encoder_file import FrozenEncoder
     from scotoma.presets import Preset
@@ -26,7 +26,7 @@ _FREE = ("command", "encoder", "data", "preset", "tasks", "baselines")
 
 
 def run_verification(
-    options: "VerifyOptions", where: str, config: Path | None = None, limit: float | None = None
+    options: VerifyOptions, where: str, config: Path | None = None, limit: float | None = None
 ) -> Results:
     """Attack as asked, or go on with what was begun, or find it done.
 
@@ -80,7 +80,7 @@ def run_verification(
             )
 
 
-def _require_encoder_file(options: "VerifyOptions") -> None:
+def _require_encoder_file(options: VerifyOptions) -> None:
     """Check that nothing is asked for that needs a suite."""
     flags = [f"--{name}" for name in options.shape]
     flags += [flag for flag, value in (("--utility", options.utility), ("--with", options.more)) if value]
@@ -92,13 +92,13 @@ def _require_encoder_file(options: "VerifyOptions") -> None:
         )
 
 
-def _request(options: "VerifyOptions") -> "VerificationRequest":
+def _request(options: VerifyOptions) -> "VerificationRequest":
     from scotoma.verification.run import VerificationRequest
 
     return VerificationRequest(options.tasks, options.baselines, options.hide, options.keep, options.seed)
 
 
-def _with_earlier(options: "VerifyOptions", tasks: tuple[str, ...]) -> "VerifyOptions":
+def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptions:
     """The options with the attacks that the folder was asked for before, so that its results keep them."""
     before = asked_before(options.out) or {}
     # A file of another verb's folder lacks these; `write_asked` refuses it.
@@ -113,7 +113,7 @@ def _with_earlier(options: "VerifyOptions", tasks: tuple[str, ...]) -> "VerifyOp
 
 
 def _asked(
-    options: "VerifyOptions", table: "ImageTable", plan: "VerificationPlan", preset: "Preset"
+    options: VerifyOptions, table: "ImageTable", plan: "VerificationPlan", preset: "Preset"
 ) -> dict[str, Any]:
     return {
         "encoder": str(options.encoder),
@@ -130,7 +130,7 @@ def _asked(
 
 
 def _finished(
-    options: "VerifyOptions", encoder: "FrozenEncoder", plan: "VerificationPlan", table: "ImageTable"
+    options: VerifyOptions, encoder: "FrozenEncoder", plan: "VerificationPlan", table: "ImageTable"
 ) -> Results | None:
     """The results of the run folder, if they hold every attack that is asked for.
 
@@ -155,7 +155,7 @@ def _finished(
     return results if wanted <= there else None
 
 
-def _attackers(options: "VerifyOptions", encoder: "FrozenEncoder", where: str) -> "Preset":
+def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> "Preset":
     """The preset whose table [verification] the attackers follow."""
     from scotoma.presets import load_preset, preset_names
 

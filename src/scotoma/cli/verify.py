@@ -1,16 +1,15 @@
 """The verb `verify`: what can be learned from encoded images by somebody who tries?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from scotoma.cli.audit import TargetFlags, run_audit
-from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
+from scotoma.cli.audit import run_audit
+from scotoma.cli.labels import LabelsFlags, labels_table
 from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, seconds
 from scotoma.cli.paper_suite import run_verification
+from scotoma.cli.verify_options import TargetFlags, VerifyOptions
 from scotoma.errors import ScotomaError
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
@@ -18,56 +17,6 @@ from scotoma.runs.settings import build
 
 if TYPE_CHECKING:
     from scotoma.runs.verdict import Verdict
-
-BaselineName = Literal["identity", "blur"]
-SuiteName = Literal["paper", "standard", "exhaustive"]
-
-
-@dataclass(frozen=True)
-class VerifyOptions:
-    """What `scotoma verify` takes; None stands for what the encoder file says."""
-
-    encoder: str
-    data: str
-    out: Path
-    suite: SuiteName = "paper"
-    tasks: tuple[str, ...] | None = None
-    baselines: tuple[BaselineName, ...] = ("identity", "blur")
-    hide: tuple[str, ...] | None = None
-    keep: tuple[str, ...] | None = None
-    categories: tuple[str, ...] | None = None
-    preset: str | None = None
-    seed: int = 0
-    overwrite: bool = False
-    utility: Path | None = None
-    more: tuple[str, ...] = ()
-    shape: Mapping[str, Any] = field(default_factory=dict)
-    labels: LabelsOptions = field(default_factory=LabelsOptions)
-    verification: Mapping[str, Any] = field(default_factory=dict)
-    # What --set has put into the table, for the record: no key of a file.
-    sets: tuple[str, ...] = field(default=(), init=False)
-
-    def command(self, config: Path | None = None) -> str:
-        """The command that asks for this; what is in the table is in `config`."""
-        flags = {
-            "data": self.data,
-            "suite": None if self.suite == "paper" else self.suite,
-            "tasks": self.tasks,
-            "baselines": self.baselines or "none",
-            "hide": self.hide,
-            "keep": self.keep,
-            "categories": self.categories,
-            "preset": self.preset,
-            "seed": self.seed,
-            **self.shape,
-            "utility": self.utility,
-            "with": self.more,
-            **self.labels.flags(),
-            "set": list(self.sets),
-            "config": config,
-            "out": self.out,
-        }
-        return command_line("verify", [self.encoder], flags)
 
 
 def verify(

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scotoma.cli.labels import LabelsOptions
+from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 
 if TYPE_CHECKING:
-    from scotoma.cli.verify import VerifyOptions
     from scotoma.data.table import ImageTable
     from scotoma.encoder_file import Card
 
 
-def open_as_in_training(options: "VerifyOptions", card: "Card", attributes: tuple[str, ...]) -> "ImageTable":
+def open_as_in_training(options: VerifyOptions, card: "Card", attributes: tuple[str, ...]) -> "ImageTable":
     """The images that are named, with these attributes of a table, divided as the encoder file says.
 
     Raises:
