@@ -1,6 +1,7 @@
 """Does a run that was disturbed end as one that was not? Kills, full disks, Ctrl-C, two at once.
 
-    python benchmarks/faults.py [--kills 100] [--minutes 12] [--seed 0] [--faults kill full] [--out FILE]
+    python benchmarks/faults.py [--kills 100] [--minutes 12] [--seed 0] [--faults kill full] [--jobs sweep]
+        [--out FILE]
 
 Each trial disturbs a tiny training, cache building, verification or sweep in a folder of its own, then gives
 the same command again, and compares every file with those of an undisturbed run, bit by bit, but for recorded
@@ -30,6 +31,7 @@ from scotoma.runs.run_folder import write_json
 
 # The order in which they are tried: kills take the time that is left.
 FAULTS = ("two", "full", "read-only", "ctrl-c", "kill")
+JOBS = ("training", "cache", "verification", "sweep")
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="no trial begins after these")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS)
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -50,6 +53,7 @@ def main() -> None:
         disk = find_disk(campaign.work)
         print(disk.said)
         campaign.prepare()
+        campaign.jobs = tuple(job for job in campaign.jobs if job.name in options.jobs)
         few = max(options.kills // 10, 1)
         faults: dict[str, Callable[[], None]] = {
             "kill": lambda: kill(campaign, options.kills),
@@ -67,6 +71,7 @@ def main() -> None:
             {
                 "kills": options.kills,
                 "seed": options.seed,
+                "jobs": list(options.jobs),
                 "counts": counts(campaign.trials),
                 "disk": disk.said,
                 "trials": [asdict(each) for each in campaign.trials],
