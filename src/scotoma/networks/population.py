@@ -55,10 +55,10 @@ def _moments_of_inputs(encoder: Encoder, layer: nn.Module, images: Iterable[Tens
 
     def measure(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         nonlocal count, mean, squares
-        values = inputs[0].permute(0, 2, 3, 1).double()
+        values = inputs[0].permute(0, 2, 3, 1).to(torch.float64, copy=True)
         batch_mean = values.mean(dim=0)
         delta, total = batch_mean - mean, count + len(values)
-        squares = squares + (values - batch_mean).square().sum(dim=0)
+        squares = squares + values.sub_(batch_mean).square_().sum(dim=0)  # in place: they are large
         squares = squares + delta.square() * (count * len(values) / total)
         mean = mean + delta * (len(values) / total)
         count = total
