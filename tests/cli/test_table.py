@@ -212,6 +212,38 @@ def test_attacks_on_a_table(
     assert "which of 3 classes an encoded image shows" in page
 
 
+def test_corrected_labels_of_a_further_task_are_attacked_anew(
+    faces: Path, encoder: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither hidden nor kept: the encoder file knows nothing of these labels."""
+    with faces.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = tmp_path / "faces.csv"
+    known = [
+        "--data",
+        str(table),
+        "--root",
+        str(faces.parent),
+        "--config",
+        str(attacks),
+        "--tasks",
+        "age>=35",
+    ]
+    command = ["verify", str(encoder), *known, "--baselines", "none", "--out", str(tmp_path / "out")]
+    counts = []
+    for corrected in (False, False, True):
+        if corrected:
+            rows = [row | {"age": str(60 - int(row["age"]))} for row in rows]
+        write_rows(table, rows)
+        assert main(command) == 0
+        said = "holds these attacks, finished" in capsys.readouterr().out
+        (cell,) = Results.read(tmp_path / "out" / "results.json").cells
+        counts.append((said, cell.counts.test))
+    assert [said for said, _ in counts] == [False, True, False]
+    assert counts[0] == (False, counts[1][1])
+    assert counts[2][1] != counts[1][1]
+
+
 def test_the_floor_is_that_of_the_kept_labels_together(
     faces: Path, encoder: Path, verify: Callable[..., int], tmp_path: Path
 ) -> None:

@@ -170,7 +170,8 @@ def test_another_run_s_encoder_in_the_place_of_the_finished_one_is_told(
     assert capsys.readouterr() == (
         "",
         f"{out / 'encoder.safetensors'} is not the encoder of this run: other settings, images or names made "
-        "it. Put the original back, choose another --out, or give --overwrite to train anew.\n",
+        "it, or another division of the images. Put the original back, choose another --out, or give "
+        "--overwrite to train anew.\n",
     )
     (out / "encoder.safetensors").write_bytes(mine)
     assert train(places, out, tiny, "--seed", "1") == 0

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,12 @@ from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.training import figures
 from scotoma.training.adversarial import start_game
-from scotoma.training.figures import head_figures, in_training_figures, opposite_accuracy
+from scotoma.training.figures import (
+    head_figures,
+    in_training_figures,
+    opposite_accuracy,
+    weight_apart,
+)
 from tests.examples import CATEGORIES, image_table, training_plan
 
 
@@ -22,9 +29,33 @@ def test_opposite_answers_are_as_good_as_the_formula_says(apart: tuple[str, ...]
     random = np.random.default_rng(0)
     logits = torch.from_numpy(random.normal(size=(len(labels), 2)))
     accuracy, _ = head_figures(logits, task, labels)
-    opposite, _ = head_figures(-logits, task, labels)
+    # The figure lowers the first logit, of the reversed head by as much on the other side.
+    lowered = math.log(1 - 2 * weight) * torch.tensor([1.0, 0.0], dtype=torch.float64)
+    opposite, _ = head_figures(-logits - 2 * lowered, task, labels)
     assert opposite_accuracy(accuracy, task) == pytest.approx(opposite)
     assert accuracy + opposite == pytest.approx(1 + weight)
+
+
+def test_a_head_that_was_not_asked_about_what_is_apart_is_read_at_the_right_prior() -> None:
+    """A head learns the posterior of what it is trained on, half hidden and half what is left of 'other'.
+    With one value of two levels for a code it can be written down, and so can the best answer to the whole.
+    """
+    task = Task(("ant",), ("ant", "bee", "cat", "dog"), ("bee", "cat"))
+    assert weight_apart(task) == pytest.approx(2 / 6)
+    levels = {"ant": (0.4, 0.6), "dog": (0.7, 0.3)}  # how often each category shows which value
+    labels, logits = [], []
+    for name, number in (("ant", 0), ("dog", 3), ("bee", 1), ("cat", 2)):
+        for level, share in enumerate(levels.get(name, (0.5, 0.5))):
+            posterior = [levels[each][level] for each in ("dog", "ant")]
+            labels += [number] * round(100 * share)
+            logits += [[math.log(each) for each in posterior]] * round(100 * share)
+    accuracy, cross_entropy = head_figures(torch.tensor(logits), task, np.array(labels))
+    # Ant weighs 1/2, dog 1/6, so that at either value ant is the better answer.
+    joint = {level: (levels["dog"][level] / 6, levels["ant"][level] / 2) for level in (0, 1)}
+    best = sum(max(each) for each in joint.values()) + 2 / 6
+    bayes = -sum(weight * math.log(weight / sum(each)) for each in joint.values() for weight in each)
+    assert accuracy == pytest.approx(best) == pytest.approx(0.5 + 2 / 6)
+    assert cross_entropy == pytest.approx(bayes, abs=1e-5)
 
 
 def test_an_adversary_that_is_always_wrong_recognises_everything_when_reversed() -> None:

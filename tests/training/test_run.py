@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 
 from scotoma.data.splits import split
-from scotoma.data.table import by_category
+from scotoma.data.table import Sides, by_category
 from scotoma.encoder_file import load_encoder
 from scotoma.errors import InputError, TimeLimitReached, TrainingStopped
 from scotoma.networks.classifier import Classifier
@@ -103,6 +103,26 @@ def test_a_finished_run_is_not_run_again_and_not_taken_for_another(tmp_path: Pat
     with pytest.raises(InputError, match="was begun with other settings"):
         train(image_table(per_category=61), training_plan(), tmp_path)
     assert path.read_bytes() == before
+
+
+def test_a_run_on_images_that_are_divided_in_another_way_is_another_run(tmp_path: Path) -> None:
+    table = image_table()
+    parts = np.arange(len(table)) // 2 % 4
+    of_column = replace(table, parts=parts, sides=Sides(column="part"))
+    # The training images are the same, validation and test change places.
+    other = replace(of_column, parts=np.array([0, 1, 3, 2])[parts])
+    plan = training_plan(checkpoint_every=5)
+    with pytest.raises(TimeLimitReached):
+        train(of_column, plan, tmp_path, deadline=0.0)
+    with pytest.raises(InputError, match="was begun with other settings"):
+        train(other, plan, tmp_path)
+    path = train(of_column, plan, tmp_path)
+    before = path.read_bytes()
+    for checkpoint in checkpoints(tmp_path):
+        checkpoint.unlink()
+    with pytest.raises(InputError, match="is not the encoder of this run"):
+        train(other, plan, tmp_path)
+    assert train(of_column, plan, tmp_path).read_bytes() == before
 
 
 def test_an_anonymous_file_tells_no_name_even_of_a_run_that_was_finished(tmp_path: Path) -> None:
@@ -262,8 +282,14 @@ def test_an_adversary_without_kept_negatives_is_told_the_kept_images(tmp_path: P
     accuracies, cross_entropies = zip(*(figures[name] for name in ("all", "not-kept")), strict=True)
     # Balanced: half for the hidden, an eighth for each of the four others, one of which is told.
     assert [each[0] for each in accuracies] == pytest.approx([0.5, 0.5 + 1 / 8])
-    right, wrong = math.log1p(math.exp(-2)), math.log1p(math.exp(2))
-    expected = [(right + wrong) / 2, right / 2 + wrong * 3 / 8]
+    # What is left of 'other' weighs three quarters of what it did in training.
+    expected = [
+        sum(
+            weight * math.log1p(math.exp(sign * (2 - math.log(left))))
+            for sign, weight in ((-1, 1 / 2), (1, left / 2))
+        )
+        for left in (1, 3 / 4)
+    ]
     assert [each[0] for each in cross_entropies] == pytest.approx(expected)
     assert accuracies[0][1] == accuracies[1][1] and cross_entropies[0][1] == cross_entropies[1][1]
 

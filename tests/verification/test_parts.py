@@ -8,7 +8,7 @@ from scotoma.data.table import Attribute, ImageTable, Sides
 from scotoma.data.units import units
 from scotoma.encoder_file import UNNAMED, Card
 from scotoma.errors import InputError
-from scotoma.verification.parts import are_of_training, divide_as_in_training
+from scotoma.verification.parts import are_of_training, divide_as_in_training, require_same_parts
 from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING, image_table
 
 RECIPE = SplitRecipe(3, Fractions())
@@ -84,6 +84,24 @@ def test_what_decides_on_sides_is_compared_where_labels_cannot_tell(there: Image
     assert refused(trained, near) == (
         f"{MUST_BE}group_by was 'person' and is 'place'; near_duplicates was False and is True.{OPEN}"
     )
+
+
+def test_other_images_may_be_neighbours_of_those_of_training() -> None:
+    near = replace(images(), units=images().keys, sides=Sides(near_duplicates=True))
+    fewer = replace(images(299), units=images(299).keys, sides=Sides(near_duplicates=True))
+    assert refused(card(near, "h", "k"), fewer) == (
+        "In training nearly equal images were kept together, and these are other images. One that is near to "
+        "some of training can move them to another part, and the encoder has seen what tests it: give the "
+        "images of training, all of them."
+    )
+    assert len(divide_as_in_training(card(near, "h", "k"), near).test) > 0
+
+
+def test_whoever_asks_whether_these_are_the_images_of_training_is_told_of_other_sides() -> None:
+    trained, there = card(grouped(images()), "h", "k"), images(299)
+    with pytest.raises(InputError) as caught:
+        require_same_parts(trained, there, divide(there, RECIPE), ("h",), ("k",))
+    assert str(caught.value) == f"{MUST_BE}group_by was 'person' and is None.{OPEN}"
 
 
 def test_a_column_that_an_anonymous_file_does_not_name_may_be_any() -> None:

@@ -132,11 +132,13 @@ def _asked(
 def _finished(
     options: VerifyOptions, encoder: "FrozenEncoder", plan: "VerificationPlan", table: "ImageTable"
 ) -> Results | None:
-    """The results of the run folder, if they hold every attack that is asked for.
+    """The results of the run folder, if they hold every attack that is asked for, on these images and labels.
 
     Raises:
         InputError: they are broken, or of another encoder, other images or other settings.
     """
+    from scotoma.verification.suite import Suite, subjects_of
+
     path = options.out / "results.json"
     if not path.exists():
         return None
@@ -152,7 +154,12 @@ def _finished(
         )
     there = {(cell.encoder, cell.task) for cell in results.cells if cell.state != "failed"}
     wanted = {(name, task) for name in (*options.baselines, "encoder") for task in options.tasks or ()}
-    return results if wanted <= there else None
+    if not wanted <= there:
+        return None
+    # Of tasks that are neither hidden nor kept only their cells know the labels.
+    subjects = subjects_of(encoder, options.baselines, encoder.card.encoder, plan.attack)
+    suite = Suite(table, subjects, replace(plan, tasks=options.tasks or ()), options.out)
+    return results if suite.is_done() else None
 
 
 def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> "Preset":

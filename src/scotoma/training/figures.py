@@ -1,5 +1,6 @@
 """How well do the classifiers of training do on validation images?"""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scotoma.training.adversarial import Game
 
 SOME = 256  # images
+SMALLEST = 1e-12
 
 
 def in_training_figures(
@@ -52,10 +54,14 @@ def head_figures(logits: Tensor, task: Task, labels: npt.NDArray[np.int64]) -> t
     Images of which the label is missing are passed over.
 
     Images set apart count as recognised: an adversary that was not trained on kept categories is told them,
-    and knows that they are not hidden. So its figure compares with a fresh attacker's, and with the floor.
+    and knows that they are not hidden. What it was trained on held 'other' as often as any class, and what is
+    left of 'other' counts for less here, by the factor 1 - K w (K classes, w the weight of what is set
+    apart): its logit is lowered by as much, as Bayes' rule asks. So the figure compares with a fresh
+    attacker's, and with the floor.
     """
     known = np.flatnonzero(labels != MISSING)
-    logits, labels = logits[torch.from_numpy(known)], labels[known]
+    logits, labels = logits[torch.from_numpy(known)].clone(), labels[known]
+    logits[:, 0] += math.log(max(1 - task.classes * weight_apart(task), SMALLEST))
     logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
     truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
     return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)
@@ -67,5 +73,10 @@ def opposite_accuracy(accuracy: float, task: Task) -> float:
     What is right becomes wrong and the other way round, but images set apart, of the weight w in all, are
     recognised by either: w + (1 - w) - (accuracy - w) = 1 + w - accuracy.
     """
+    return 1 + weight_apart(task) - accuracy
+
+
+def weight_apart(task: Task) -> float:
+    """Of what is set apart, in a balanced accuracy; 0 where nothing is."""
     apart = task.is_apart(np.arange(len(task.categories)))
-    return 1 + float(task.category_weights()[apart].sum()) - accuracy
+    return float(task.category_weights()[apart].sum())

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from scotoma.data.splits import divide, parts_digest
 from scotoma.data.table import ImageTable
 from scotoma.encoder_file import Card, load_encoder
 from scotoma.errors import InputError
@@ -32,13 +33,17 @@ def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
     asked.append(table.digest([*plan.hide, *plan.keep]))
     told += [card.training.get("seed"), _decisive(card.training.get("settings"))]
     asked += [plan.seed, _decisive(to_dict(plan.training))]
+    if card.parts_digest:
+        told.append(card.parts_digest)
+        asked.append(parts_digest(table, divide(table, plan.split)))
     if card.hide is not None:
         told += [card.hide, card.keep, card.categories]
         asked += [plan.hide, plan.keep, table.categories]
     if told != asked:
         raise InputError(
-            f"{path} is not the encoder of this run: other settings, images or names made it. Put the "
-            "original back, choose another --out, or give --overwrite to train anew."
+            f"{path} is not the encoder of this run: other settings, images or names made it, or another "
+            "division of the images. Put the original back, choose another --out, or give --overwrite to "
+            "train anew."
         )
     return card
 

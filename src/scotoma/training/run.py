@@ -275,7 +275,7 @@ def _fingerprint(table: ImageTable, plan: TrainingPlan, parts: Split) -> str:
     digest = table.digest([*plan.hide, *plan.keep])
     about = [to_dict(replace(plan, training=settings, preset="")), digest, torch.get_num_threads()]
     if table.sides != Sides():
-        about.append(table.keys[parts.training].tolist())
+        about.append(parts_digest(table, parts))
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

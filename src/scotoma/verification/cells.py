@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scotoma.data.sampling import Rows
-from scotoma.data.splits import Split
+from scotoma.data.splits import Split, parts_digest
 from scotoma.data.table import CATEGORY, MISSING, ImageTable, Sides
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError
@@ -198,7 +198,7 @@ class CellFolder:
         if task.attribute != CATEGORY:
             about.append(self.table.digest([task.attribute]))
         if self.table.sides != Sides():
-            about += [to_dict(self.table.sides), self.table.keys[self.test_rows].tolist()]
+            about += [to_dict(self.table.sides), parts_digest(self.table, self._parts)]
         return blake2b(dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _path(self, subject: Subject, task: Task) -> Path:

@@ -20,38 +20,40 @@ def are_of_training(card: Card, table: ImageTable, hide: Sequence[str], keep: Se
 def require_same_parts(
     card: Card, table: ImageTable, parts: Split, hide: Sequence[str], keep: Sequence[str]
 ) -> bool:
-    """Check that images of training are divided as they were then.
+    """Check that images of training are divided as they were then, and others as they would have been.
 
     Returns:
         Whether these are the images of training.
 
     Raises:
-        InputError: they are, but divided in another way: the encoder has seen images that would test it.
+        InputError: they are, but divided in another way; or they are others, among which some of training may
+            be, and something else decides on sides than in training. The encoder has seen images that would
+            test it.
     """
-    if not are_of_training(card, table, hide, keep):
-        return False
-    if card.parts_digest and parts_digest(table, parts) != card.parts_digest:
-        raise InputError(
-            "These are the images of training, but they are divided in another way: the encoder has seen "
-            "some of those that would test it. Give the table, or the lists of files, that training was "
-            "given."
-        )
-    return True
+    same = parts_digest(table, parts) == card.parts_digest
+    if are_of_training(card, table, hide, keep):
+        if card.parts_digest and not same:
+            raise InputError(
+                "These are the images of training, but they are divided in another way: the encoder has seen "
+                "some of those that would test it. Give the table, or the lists of files, that training was "
+                "given."
+            )
+        return True
+    # The same parts may come about in another way, as where no image has a near duplicate.
+    if not same:
+        _require_same_sides(card.split.sides, table.sides)
+    return False
 
 
 def divide_as_in_training(card: Card, table: ImageTable) -> Split:
     """The part that each image had in training, or would have had there.
 
     Raises:
-        InputError: these are the images of training, and divided in another way; or they are others, of which
-            something else decides on sides than in training.
+        InputError: what `require_same_parts` raises.
     """
     parts = divide(table, card.split)
     # An anonymous file names nothing: categories do not need it, and of attributes all are tried.
-    of_training = require_same_parts(card, table, parts, card.hide or (), card.keep or ())
-    # The same parts may come about in another way, as where no image has a near duplicate.
-    if not of_training and parts_digest(table, parts) != card.parts_digest:
-        _require_same_sides(card.split.sides, table.sides)
+    require_same_parts(card, table, parts, card.hide or (), card.keep or ())
     return parts
 
 
@@ -67,4 +69,10 @@ def _require_same_sides(trained: Sides, now: Sides) -> None:
         raise InputError(
             "The images must be divided as in training, or the encoder has seen what tests it: "
             f"{'; '.join(other)}. Open them with the labelling of training."
+        )
+    if trained.near_duplicates:
+        raise InputError(
+            "In training nearly equal images were kept together, and these are other images. One that is "
+            "near to some of training can move them to another part, and the encoder has seen what tests "
+            "it: give the images of training, all of them."
         )

@@ -83,6 +83,10 @@ class Suite:
         self._progress_lock = Lock()
         self._stop = Event()
 
+    def is_done(self) -> bool:
+        """Whether the folder holds every cell, of these images and labels."""
+        return all(self.cell_folder.read(subject, task) for subject in self.subjects for task in self.tasks)
+
     def run(self, workers: int, deadline: float | None = None) -> tuple[Cell, ...]:
         """All cells, in the order of the table; `workers` attacks run side by side, one thread each.
 
