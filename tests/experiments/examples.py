@@ -63,7 +63,7 @@ def write_encoder(cell: EncoderCell, out: Path, training: Mapping[str, Any] | No
     return load_encoder(cell.file(out)).digest
 
 
-def write_begun(cell: AttackCell | EncoderCell, out: Path, **about: str) -> None:
+def write_begun(cell: AttackCell | EncoderCell, out: Path, **about: Any) -> None:
     """`settings.json` of a cell: what it wrote down as it began."""
     cell.folder(out).mkdir(parents=True, exist_ok=True)
     (cell.folder(out) / "settings.json").write_text(json.dumps(about))

@@ -8,6 +8,8 @@ from scotoma.experiments import table1
 from scotoma.experiments.cells import AttackCell, Cell, Places, toml, write_settings
 from scotoma.experiments.same import require_same, require_same_images
 from scotoma.experiments.scales import load_scale
+from scotoma.presets import load_preset
+from scotoma.runs.settings import to_dict
 from tests.experiments.examples import write_begun
 
 
@@ -34,6 +36,36 @@ def test_other_settings_are_refused(tmp_path: Path, cell: AttackCell) -> None:
     assert refusal([replace(cell.encoder, changes={})], Places(tmp_path)) == told
     (tmp_path / "settings" / f"encoder-{cell.encoder.name}.toml").write_text(toml({"training": {"batch": 5}}))
     assert refusal([cell.encoder], Places(tmp_path)) == told
+
+
+def test_a_preset_that_was_another_is_refused(tmp_path: Path, cell: AttackCell) -> None:
+    cells: list[Cell] = [cell.encoder, cell]
+    write_settings(cells, tmp_path)
+    preset = to_dict(load_preset(cell.encoder.preset, cell.encoder.settings()))
+    settings = {name: preset[name] for name in ("encoder", "images", "classifier", "training", "split")}
+    about = {"seed": 0, "hide": list(cell.encoder.hide), "keep": list(cell.encoder.keep)}
+    write_begun(cell.encoder, tmp_path, settings=settings, **about)
+    attacks = to_dict(load_preset(cell.encoder.preset, cell.settings()))["verification"]
+    write_begun(cell, tmp_path, settings={"verification": attacks}, seed=0)
+    require_same(cells, Places(tmp_path))
+
+    def told(*others: Cell) -> str:
+        names = ", ".join(each.label for each in others)
+        return (
+            f"{tmp_path} holds runs that were made with other settings than now: {names}. "
+            "Choose another --out, or remove these folders."
+        )
+
+    free = {"training": settings["training"] | {"checkpoint_every": 7, "a key of an older version": 1}}
+    write_begun(cell.encoder, tmp_path, settings=settings | free, **about)
+    require_same(cells, Places(tmp_path))
+    longer = {"training": settings["training"] | {"iterations": 77}}
+    write_begun(cell.encoder, tmp_path, settings=settings | longer, **about)
+    write_begun(cell, tmp_path, settings={"verification": attacks | {"batch": 77}}, seed=0)
+    assert refusal(cells, Places(tmp_path)) == told(*cells)
+    write_begun(cell.encoder, tmp_path, settings=settings, **about | {"hide": ["runway"]})
+    write_begun(cell, tmp_path, settings={"verification": attacks}, seed=1)
+    assert refusal(cells, Places(tmp_path)) == told(*cells)
 
 
 def test_other_data_are_refused_each_kind_by_its_flag(tmp_path: Path, cell: AttackCell) -> None:

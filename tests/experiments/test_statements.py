@@ -114,6 +114,15 @@ def test_keeping_and_the_floor() -> None:
     assert more.verdict == "not decided"
 
 
+def test_figures_beside_a_difference_are_of_the_same_seeds() -> None:
+    whole = {("-a", "a"): measured(0.6), ("-a +b", "a"): measured(0.63)}
+    part = {("-a +b", "a"): measured(0.93)}
+    found = keeping_costs_little("-a +b", [whole, part])
+    assert found.difference is not None and found.difference.estimate == pytest.approx(0.02)
+    assert sorted(found.numbers.values()) == pytest.approx([0.6, 0.63])
+    assert list(keeping_costs_little("-a +b", [part]).numbers.values()) == [0.93]
+
+
 def test_utility_is_the_mean_over_tasks_that_are_free_in_both_rows() -> None:
     grid = {("-a +b", letter): measured(0.7) for letter in LETTERS}
     grid |= {("-a +b,c", letter): measured(0.8 if letter in "defgh" else 0.1) for letter in LETTERS}

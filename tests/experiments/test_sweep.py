@@ -43,6 +43,14 @@ def test_cells_are_encoders_each_before_its_attacks_and_baselines_are_attacked_o
     }
 
 
+def test_the_floor_that_is_drawn_is_the_mean_over_seeds(tmp_path: Path) -> None:
+    for seed, floor in ((0, 0.58), (1, 0.62)):
+        found = attacks(0.6, 0.9, 0.9)
+        found[0] = replace(found[0], floor=floor)
+        write_attacks(SWEEP.attack(0.01, seed), tmp_path, found)
+    assert front_of(SWEEP, found_in(tmp_path)).floors == {"shirt": pytest.approx(0.6)}
+
+
 def test_alpha_goes_over_the_settings_and_attackers_have_theirs() -> None:
     changes = {"training": {"alpha": 5.0, "batch": 8}, "verification": {"views": 2}}
     sweep = Sweep(("shirt",), ("bag",), (0.01,), (0,), "demo", changes=changes)

@@ -72,6 +72,14 @@ def test_what_is_not_there_is_missing(scale: Scale, out: Path) -> None:
     assert text.count("\n| -airport_terminal +office |") == 4
 
 
+def test_a_mean_that_lacks_seeds_says_so(scale: Scale, out: Path) -> None:
+    (attack_of(scale, "-a +b", "label-flip", 2, 0).folder(out) / "results.json").unlink()
+    lines = markdown(collect(scale, SEEDS, out)).splitlines()
+    flip, gan = (next(line for line in lines if f"| {name} |" in line) for name in ("label-flip", "gan"))
+    assert flip.count(" (2 of 3 seeds)") == 4  # on validation and test images, against GAN, what is kept
+    assert "seeds)" not in gan
+
+
 def test_one_seed_gives_no_interval_of_seeds(scale: Scale, out: Path) -> None:
     found = collect(scale, (0,), out)
     assert found.rows[0].to_gan is None

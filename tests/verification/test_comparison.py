@@ -116,6 +116,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert content["tasks"][0]["roles"] == ["hide", "hide"]
 
 
+def test_a_class_of_few_images_is_noted() -> None:
+    classes = (np.arange(IMAGES) >= 3).astype(np.int64)
+    first, second = (
+        attacked({"a": replace(answers(accuracy, seed), classes=classes)}, name)
+        for accuracy, seed, name in ((0.8, 0, "A"), (0.6, 1, "B"))
+    )
+    found = compare(first, second)
+    assert found.tasks[0].fewest == 3
+    assert found.notes == (
+        "a: the smallest class has 3 common test images only; the interval is too narrow then.",
+    )
+
+
 def test_few_groups_that_differ_are_noted() -> None:
     one, other = answers(0.8, 0), answers(0.6, 1)
     units = np.arange(IMAGES) // 50

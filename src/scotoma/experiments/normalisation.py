@@ -9,7 +9,7 @@ from scotoma.experiments.artefact import MISSING, Artefact, percent, table
 from scotoma.experiments.cells import Cell, EncoderCell, encoder_cell
 from scotoma.experiments.paper import NORMALISATION
 from scotoma.experiments.scales import Scale
-from scotoma.experiments.statistics import mean
+from scotoma.experiments.statistics import mean, seeds_there
 
 # In the paper's order. 'none' is what stands between the layers: the output keeps its own normalisation.
 WAYS = ("none", "batch", "location-with-bias", "location")
@@ -85,7 +85,7 @@ def markdown(found: Normalisation) -> str:
     """The table: shares of outputs in percent."""
     rows = [
         [
-            way.normalisation,
+            way.normalisation + seeds_there([each.dead for each in way.seeds]),
             percent(way.dead),
             percent(way.low_variance),
             percent(way.low_deviation),

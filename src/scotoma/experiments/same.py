@@ -4,8 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from scotoma.errors import InputError
-from scotoma.experiments.cells import Cell, Places, begun_with, settings_path, toml
+from scotoma.experiments.cells import Cell, EncoderCell, Places, begun_with, settings_path, toml
 from scotoma.experiments.scales import Group
+from scotoma.presets import load_preset
+from scotoma.runs.settings import to_dict
+from scotoma.training.finished import FREE
+
+LABELS = "labels"  # a table of flags, of no preset
 
 
 def require_same(cells: Sequence[Cell], places: Places) -> None:
@@ -43,18 +48,34 @@ def require_same_images(cells: Sequence[Cell], out: Path) -> None:
 
 
 def _other_settings(cells: Sequence[Cell], out: Path) -> list[str]:
-    # A cell that has no settings of its own now may have had some: its file is looked for in any case.
-    other = [
-        cell.label
-        for cell in cells
-        if cell.state(out) != "to do" and _text(settings_path(cell, out)) != toml(cell.settings())
-    ]
+    other = [cell.label for cell in cells if cell.state(out) != "to do" and _is_other(cell, out)]
     if not other:
         return []
     return [
         f"{out} holds runs that were made with other settings than now: {', '.join(other)}. "
         "Choose another --out, or remove these folders."
     ]
+
+
+def _is_other(cell: Cell, out: Path) -> bool:
+    # A cell that has no settings of its own now may have had some: its file is looked for in any case.
+    if _text(settings_path(cell, out)) != toml(cell.settings()):
+        return True
+    # The preset below them may be another than it was.
+    begun = begun_with(cell, out)
+    encoder = cell if isinstance(cell, EncoderCell) else cell.encoder
+    changes = {name: table for name, table in cell.settings().items() if name != LABELS}
+    now = {"settings": to_dict(load_preset(encoder.preset, changes)), "seed": encoder.seed}
+    if encoder is cell:
+        now |= {"hide": list(encoder.hide), "keep": list(encoder.keep)}
+    return _differs(begun, now)
+
+
+def _differs(then: object, now: object) -> bool:
+    """Whether a value that stands in both tables is another one, but for those that change no figure."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        return any(_differs(then[name], now[name]) for name in then.keys() & now.keys() - set(FREE))
+    return then != now
 
 
 def _other_data(cells: Sequence[Cell], places: Places) -> list[str]:

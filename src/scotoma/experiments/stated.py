@@ -8,7 +8,7 @@ from typing import Any
 from scotoma.experiments.artefact import MISSING, Artefact, percent, table
 from scotoma.experiments.cells import AttackCell, Cell, attack_cell, encoder_cell
 from scotoma.experiments.scales import Scale
-from scotoma.experiments.statistics import bounds, mean
+from scotoma.experiments.statistics import bounds, mean, seeds_there
 from scotoma.experiments.table1 import DIRECTIONS, SeedFigures, attack_of, pair_of, seed_figures
 
 
@@ -112,10 +112,10 @@ def markdown(found: Stated) -> str:
     rows = [
         [
             row.said,
-            percent(row.within),
-            MISSING if row.test is None else f"{percent(row.test)} [{percent(row.low)}, {percent(row.high)}]",
+            percent(row.within) + seeds_there([each.within for each in row.seeds]),
+            _test(row),
             percent(row.floor),
-            percent(row.kept_test),
+            percent(row.kept_test) + seeds_there([each.kept_test for each in row.seeds]),
         ]
         for row in found.rows
     ]
@@ -129,6 +129,13 @@ def markdown(found: Stated) -> str:
         table(heads, rows),
     ]
     return "\n".join(lines)
+
+
+def _test(row: Row) -> str:
+    if row.test is None:
+        return MISSING
+    interval = f"[{percent(row.low)}, {percent(row.high)}]"
+    return f"{percent(row.test)} {interval}{seeds_there([each.test for each in row.seeds])}"
 
 
 STATED_ARTEFACT = Artefact("stated", cells, collect, markdown)

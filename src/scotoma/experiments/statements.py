@@ -202,7 +202,8 @@ def _compared(
     """What is measured in each grid, with an interval over grids; `shared` is a cell that is the same in all,
     from which another is subtracted.
     """
-    estimates = [found for grid in grids if (found := measure(grid)) is not None]
+    measured = [(grid, found) for grid in grids if (found := measure(grid)) is not None]
+    estimates = [found for _, found in measured]
     difference = t_interval([found.value for found in estimates])
     if difference is not None and shared is not None:
         cell = next(grid[shared] for grid in grids if shared in grid)
@@ -211,8 +212,10 @@ def _compared(
         value, half = estimates[0].value, _NORMAL * estimates[0].error
         difference = Interval(value, value - half, value + half)
     compared = dict(numbers or {})
+    # What stands beside a difference is of the same seeds.
+    beside = [grid for grid, _ in measured] or grids
     for shown, place in cells.items():
-        if values := [grid[place].test for grid in grids if place in grid]:
+        if values := [grid[place].test for grid in beside if place in grid]:
             compared[shown] = fmean(values)
     return Statement(name, said, is_above_zero(difference), difference, compared)
 

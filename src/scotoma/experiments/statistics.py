@@ -20,6 +20,12 @@ def mean(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
+def seeds_there(values: Sequence[float | None]) -> str:
+    """What follows a mean that lacks some seeds, " (2 of 3 seeds)"; nothing where all or none are there."""
+    there = sum(value is not None for value in values)
+    return "" if there in (0, len(values)) else f" ({there} of {len(values)} seeds)"
+
+
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
     """The mean of some values with Student's interval: mean +- t(n - 1) s / sqrt(n).
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from scotoma.experiments.artefact import MISSING, percent, table
 from scotoma.experiments.cells import Places
 from scotoma.experiments.same import require_same_images
-from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks
+from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks, seeds_there
 from scotoma.experiments.sweep import Sweep, SweepFound, SweepPoint, TaskFigures, collect
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
 from scotoma.reports.verdict import guessing_said
@@ -87,11 +87,11 @@ def front_of(sweep: Sweep, found: SweepFound) -> Front:
                 points.append(FrontPoint(task, each.alpha, each.seed, spread, _measure(kept), rising))
             else:
                 absent.append(_absence(sweep, each, task))
+    # Seeds divide the images each in its own way, so their floors differ a little.
     floors = {
-        task: figures.floor
-        for each in found.points
-        for task, figures in each.hidden.items()
-        if figures.floor is not None
+        task: average
+        for task in sweep.hide
+        if (average := mean([each.hidden[task].floor for each in found.points])) is not None
     }
     return Front(sweep.hide, sweep.keep, tuple(points), _references(sweep, found), floors, tuple(absent))
 
@@ -154,8 +154,7 @@ def _mean_text(seeds: Sequence[TaskFigures]) -> str:
     low, high = bounds(there)
     # Student's interval knows no ends, accuracies do.
     low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in (low, high))
-    of = sum(each.test is not None for each in seeds)
-    some = "" if of == len(seeds) else f" ({of} of {len(seeds)} seeds)"
+    some = seeds_there([each.test for each in seeds])
     return f"{percent(average)} [{percent(low)}, {percent(high)}]{some}"
 
 

@@ -16,7 +16,7 @@ from scotoma.experiments.artefact import Artefact, beside, percent, points, tabl
 from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, attack_cell, encoder_cell, read_results
 from scotoma.experiments.paper import TABLE1
 from scotoma.experiments.scales import Scale
-from scotoma.experiments.statistics import bounds, mean, t_interval
+from scotoma.experiments.statistics import bounds, mean, seeds_there, t_interval
 from scotoma.objectives import ObjectiveName
 from scotoma.reports.findings import figures, headline
 from scotoma.training.figures import opposite_accuracy
@@ -130,7 +130,8 @@ def markdown(found: Table1) -> str:
     """The table: means over seeds in percent, the paper's figures in brackets."""
     heads = ["encoder", "objective", "within training", "reversed", "fresh, validation", "fresh, test [95 %]"]
     heads += ["minus GAN [95 %]", "floor", "kept, test"]
-    rows = [_line(row) for row in found.rows]
+    gan = {row.direction: row.seeds for row in found.rows if row.objective == "gan"}
+    rows = [_line(row, gan[row.direction]) for row in found.rows]
     lines = [
         "# Table 1: the hidden category within training and after it",
         "",
@@ -221,18 +222,20 @@ def _baselines(attack: AttackCell, out: Path) -> dict[str, dict[str, float | Non
     return table
 
 
-def _line(row: Row) -> list[str]:
+def _line(row: Row, gan: Sequence[SeedFigures]) -> list[str]:
     paper = TABLE1.get(row.objective, {}).get(row.direction)
     return [
         f"-{row.hide} +{row.keep}",
         row.objective,
-        beside(row.within, paper.within if paper else None),
-        percent(row.reversed),
-        beside(row.validation, paper.validation if paper else None),
+        beside(row.within, paper.within if paper else None)
+        + seeds_there([each.within for each in row.seeds]),
+        percent(row.reversed) + seeds_there([each.reversed for each in row.seeds]),
+        beside(row.validation, paper.validation if paper else None)
+        + seeds_there([each.validation for each in row.seeds]),
         beside(row.test, paper.test if paper else None) + _interval(row),
-        _difference(row),
+        _difference(row, gan),
         percent(row.floor),
-        percent(row.kept_test),
+        percent(row.kept_test) + seeds_there([each.kept_test for each in row.seeds]),
     ]
 
 
@@ -241,15 +244,17 @@ def _interval(row: Row) -> str:
         return ""
     low, high = bounds([(each.test, each.low, each.high) for each in row.seeds])
     rising = ", still rising" if any(each.state == "inconclusive" for each in row.seeds) else ""
-    return f" [{percent(low)}, {percent(high)}]{rising}"
+    return f" [{percent(low)}, {percent(high)}]{seeds_there([each.test for each in row.seeds])}{rising}"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: Row, gan: Sequence[SeedFigures]) -> str:
     if row.objective == "gan":
         return ""
     if row.to_gan is None:
         return "one seed" if len(row.seeds) == 1 else "missing"
-    return points(row.to_gan)
+    pairs = zip(row.seeds, gan, strict=True)
+    both = [None if None in (each.test, other.test) else 1.0 for each, other in pairs]
+    return points(row.to_gan) + seeds_there(both)
 
 
 TABLE1_ARTEFACT = Artefact("table1", cells, collect, markdown)

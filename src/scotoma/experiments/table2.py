@@ -11,7 +11,7 @@ from scotoma.experiments.grid import attacks_of, read_grid, rows_of
 from scotoma.experiments.paper import TABLE2
 from scotoma.experiments.scales import LETTERS, Scale
 from scotoma.experiments.statements import Statement, every_statement
-from scotoma.experiments.statistics import bounds, mean
+from scotoma.experiments.statistics import bounds, mean, seeds_there
 
 Role = Literal["hide", "keep", "other"]
 _MARKS: dict[Role, str] = {"hide": "-", "keep": "+", "other": ""}
@@ -141,7 +141,8 @@ def _line(row: Row) -> list[str]:
     for entry in row.entries:
         shown = f"{_MARKS[entry.role]}{beside(entry.test, entry.paper)}"
         if entry.test is not None:
-            shown += f" [{percent(entry.low)}, {percent(entry.high)}], floor {percent(entry.floor)}"
+            shown += f" [{percent(entry.low)}, {percent(entry.high)}]"
+            shown += f"{seeds_there([each.test for each in entry.seeds])}, floor {percent(entry.floor)}"
         if any(each.state == "inconclusive" for each in entry.seeds):
             shown += ", still rising"
         line.append(shown)

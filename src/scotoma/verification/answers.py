@@ -150,8 +150,9 @@ def paired_error(first: Answers, second: Answers) -> float | None:
     """Standard error of the difference of two balanced accuracies on the same test images.
 
     Within every category c of n images, d = right - right' has a variance s**2; with the category's weight w
-    the error is sqrt(sum of w**2 s**2 e / n), which a bootstrap within categories tends to. e is 1, or the
-    design effect of images that belong together (`Strata`). None where the images differ.
+    the error is sqrt(sum of w**2 s**2 e / n). (A bootstrap within categories would divide by n once more
+    where s**2 divides by n - 1, and see no error at all in a category of one image.) e is 1, or the design
+    effect of images that belong together (`Strata`). None where the images differ.
     """
     if first.keys != second.keys:
         return None
@@ -179,7 +180,7 @@ def _paired(first: Answers, second: Answers) -> tuple[float, float]:
     _, category = np.unique(np.array(first.categories, np.str_), return_inverse=True)
     weights = np.bincount(category, first.weights).astype(np.float64)
     strata = Strata.of(category, weights, common_units(first, second))
-    variances = strata.variances(difference) * (1 - 1 / strata.numbers) / strata.numbers
+    variances = strata.variances(difference) / strata.numbers
     return strata.error(variances * strata.effects(difference))
 
 

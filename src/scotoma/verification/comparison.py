@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from scotoma.errors import InputError
 from scotoma.runs.results import Role
 from scotoma.runs.run_folder import write_checked_json
@@ -14,6 +16,7 @@ FORMAT = "scotoma-comparison"
 VERSION = 1
 # Of the larger set of test images: where fewer are common, the encoders were judged by different ones.
 COMMON = 0.5
+FEW_OF_CLASS = 5  # images
 FEW = 10  # images, or units of such, that differ, below which the normal interval is too narrow
 
 
@@ -55,8 +58,8 @@ class TaskComparison:
 
     Pairs are of the first encoder and the second. `accuracies` are balanced and of the `images` common ones
     (`test_images` were there); `difference` is second less first, `low` and `high` bound its 95 % interval,
-    paired by image. `differing` images are told rightly by one attacker and wrongly by the other; they are of
-    `differing_units`, None where no images belong together.
+    paired by image. `fewest` are the images of the smallest class. `differing` images are told rightly by one
+    attacker and wrongly by the other; they are of `differing_units`, None where no images belong together.
     """
 
     task: str
@@ -68,6 +71,7 @@ class TaskComparison:
     difference: float
     low: float
     high: float
+    fewest: int
     differing: int
     differing_units: int | None = None
 
@@ -167,6 +171,7 @@ def _compared(task: str, first: Told, second: Told) -> TaskComparison:
         difference=difference.estimate,
         low=difference.low,
         high=difference.high,
+        fewest=int(np.unique(ours.classes, return_counts=True)[1].min()),
         differing=int(differ.sum()),
         differing_units=None if units is None else len(set(units[differ].tolist())),
     )
@@ -191,6 +196,12 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
         if few < FEW:
             notes.append(
                 f"{each.task}: the attackers differ on {few} {what} only; the interval is too narrow then."
+            )
+        if each.fewest < FEW_OF_CLASS:
+            images = "image" if each.fewest == 1 else "images"
+            notes.append(
+                f"{each.task}: the smallest class has {each.fewest} common test {images} only; the interval "
+                "is too narrow then."
             )
         if each.roles[0] != each.roles[1]:
             meant = {"hide": "hidden", "keep": "kept", "other": "neither hidden nor kept"}
