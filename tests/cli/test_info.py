@@ -141,7 +141,8 @@ def test_the_folder_of_a_suite_is_described(
     assert (found["run"], found["state"], found["suite"]) == ("suite", "finished", "standard")
     assert (found["hides"], found["keeps"]) == ("bar", "office")
     assert found["encoder"] == f"blur 3 (blur), digest {verdict.target.digest}"
-    assert found["bar"] == (
+    assert "read" in found["+office"] and "leaks" not in found["+office"]
+    assert found["-bar"] == (
         f"{100 * bar.winner.accuracy:.1f} % by {bar.winner.attacker}, floor {100 * bar.floor:.1f} %: leaks"
     )
     assert set(found["flags"].split(", ")) == {each.code for each in verdict.flags}

@@ -193,6 +193,33 @@ def test_overwrite_trains_anew_once_the_new_run_is_known_to_be_possible(
     assert scotoma.load_encoder(out / "encoder.safetensors").card.training["seed"] == 1
 
 
+@pytest.mark.parametrize("verb", ["train", "verify", "check"])
+@pytest.mark.parametrize("said", ["-1", "1.5", "one"])
+def test_a_seed_is_a_whole_number_from_0_on(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str, said: str
+) -> None:
+    out = [] if verb == "check" else ["--out", str(tmp_path / "run")]
+    assert main([verb, str(places), f"--seed={said}", *out]) == 2
+    assert f"{said!r} is no whole number from 0 on" in " ".join(capsys.readouterr().err.split())
+    if verb != "check":
+        config = tmp_path / "seed.toml"
+        config.write_text("seed = -1")
+        data = ["--hide", "bar"] if verb == "train" else ["--data", str(places)]
+        assert main([verb, str(places), *data, "--config", str(config), *out]) == 2
+        assert "seed: -1 is no whole number from 0 on" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_that_attacks_an_anonymous_encoder_names_what_is_hidden(
+    places: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(places, tmp_path / "run", tiny, "--anonymous") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Attack it: scotoma verify {tmp_path / 'run' / 'encoder.safetensors'} --data {places} "
+        f"--hide airport_terminal --keep office --out {tmp_path / 'run'}-attacked"
+    )
+
+
 def test_an_anonymous_file_names_nothing(places: Path, tiny: Path, tmp_path: Path) -> None:
     assert train(places, tmp_path / "run", tiny, "--anonymous") == 0
     content = (tmp_path / "run" / "encoder.safetensors").read_bytes()

@@ -1,4 +1,5 @@
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -263,6 +264,50 @@ def test_attacks_that_fail_end_with_1_and_are_tried_again(
         )
         assert "attacks: " in told.err
         assert "Write the report" not in told.out
+
+
+@pytest.mark.parametrize("more", [[], ["--suite", "standard"]], ids=["paper", "standard"])
+def test_an_encoder_is_not_emptied_with_the_folder_that_it_lies_in(
+    encoder: Path,
+    places: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(encoder.parent, run)
+    command = ["verify", str(run / "encoder.safetensors"), "--data", str(places), "--out", str(run), *more]
+    for overwrite in ([], ["--overwrite"]):
+        assert main([*command, *overwrite]) == 2
+        assert capsys.readouterr().err == (
+            f"{run} is or holds what is to be read ({run / 'encoder.safetensors'}): choose another --out.\n"
+        )
+    assert (run / "encoder.safetensors").read_bytes() == encoder.read_bytes()
+
+
+def test_a_folder_instead_of_an_encoder_file_is_told(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(encoder.parent, places, tmp_path / "out", attacks) == 2
+    assert capsys.readouterr().err == (
+        f"{encoder.parent} is a folder, an encoder file is needed, such as {encoder}.\n"
+    )
+
+
+@pytest.mark.parametrize("verb", ["report", "compare"])
+def test_attacks_that_have_not_ended_are_told_with_their_command(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    out = tmp_path / "attacked"
+    assert verify(encoder, places, out, attacks, "--baselines", "none") == 0
+    (out / "results.json").unlink()
+    asked = json.loads((out / "settings.json").read_text())["command"]
+    capsys.readouterr()
+    given = [str(out), "--out", str(tmp_path / "page.html")] if verb == "report" else [str(out), str(out)]
+    assert main([verb, *given]) == 2
+    assert capsys.readouterr().err == (
+        f"The attacks in {out} have not ended. Go on with them first: {asked}\n"
+    )
 
 
 def test_ctrl_c_says_how_to_go_on(

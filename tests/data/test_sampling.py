@@ -94,7 +94,8 @@ def test_a_category_without_images_is_told() -> None:
     with pytest.raises(InputError) as error:
         BalancedRows(LABELS, ROWS[:15], Task(("ant",), CATEGORIES))
     assert str(error.value) == (
-        "too few images: there is none of cat, dog, eel. Add images, or leave categories out"
+        "too few images: of 15 to train on there is none of cat, dog, eel. Add images, or leave out what has "
+        "so few"
     )
 
 

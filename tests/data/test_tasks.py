@@ -112,6 +112,32 @@ FACES = {
 }
 
 
+def test_what_is_kept_under_another_name_cannot_be_hidden() -> None:
+    both = FACES | {
+        "Male=not Male": Attribute(("Male", "not Male"), np.array([0, 1, -1, 0])),
+        "Beard": Attribute(("not Beard", "Beard"), np.array([1, 0, 0, 0])),
+    }
+    with pytest.raises(InputError) as error:
+        training_tasks(["Male"], ["age>=35", "Male=not Male", "Beard"], both)
+    assert (
+        str(error.value)
+        == "Male=not Male says the same of every image as Male: what is kept cannot be hidden"
+    )
+
+
+def test_unknown_names_on_both_sides_are_told_at_once() -> None:
+    with pytest.raises(InputError) as error:
+        training_tasks(["Mal"], ["hairs"], FACES)
+    there = "The attributes are: Male, hair, age>=35"
+    assert str(error.value).splitlines() == [
+        f"hide: 'Mal' is no attribute of these images; the nearest is 'Male'. {there}",
+        f"keep: 'hairs' is no attribute of these images; the nearest is 'hair'. {there}",
+    ]
+    with pytest.raises(InputError) as error:
+        training_tasks(["arc"], ["baar"], ATTRIBUTES)
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == ["hide", "keep"]
+
+
 def test_attributes_have_a_head_each_with_their_values_for_classes() -> None:
     hidden, kept = training_tasks(["hair"], ["age>=35", "Male"], FACES, kept_apart=True)
     assert [(str(task), task.classes, task.class_names) for task in hidden] == [

@@ -78,7 +78,7 @@ def test_failed_attempts_are_not_counted() -> None:
     [
         (0.918, "`Smiling` can still be read: the best"),
         (0.80, "`Smiling` can still be read, but less well than before: the best"),
-        (0.505, "`Smiling` can no longer be read: the best"),
+        (0.505, "`Smiling` was not read: the best"),
     ],
 )
 def test_what_is_kept(accuracy: float, begins: str) -> None:

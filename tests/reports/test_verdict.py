@@ -118,7 +118,7 @@ def test_nothing_kept_and_nothing_hidden_are_said() -> None:
         ),
         (
             {"test_accuracy": 0.51, "test_low": 0.49, "test_high": 0.53},
-            "`bag` can no longer be recognised: a fresh classifier is right in 51.0 % of cases "
+            "`bag` was not recognised: a fresh classifier is right in 51.0 % of cases "
             "(95 % interval 49.0 to 53.0; 50 % is guessing), against 98.9 % on originals.",
         ),
         (
@@ -187,7 +187,7 @@ def test_a_kept_attribute_of_four_classes_is_held_against_its_own_guessing() -> 
     )
     none: dict[str, Any] = {"test_accuracy": 0.26, "test_low": 0.22, "test_high": 0.3}
     assert verdict(of_four(results(), "bag", **none)).endswith(
-        " `bag` can no longer be recognised: a fresh classifier is right in 26.0 % of cases (95 % interval "
+        " `bag` was not recognised: a fresh classifier is right in 26.0 % of cases (95 % interval "
         "22.0 to 30.0; 25 % is guessing), against 98.9 % on originals."
     )
 

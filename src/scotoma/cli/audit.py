@@ -9,7 +9,7 @@ from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.options import resumable
 from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import claim, held
+from scotoma.runs.run_folder import claim, held, require_apart
 from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def run_audit(options: VerifyOptions, config: Path | None = None, limit: float |
     deadline = None if limit is None else time.monotonic() + limit
     _require_no_knobs(options)
     more = _pieces(options)
+    read = [Path(each) for each in (options.encoder, options.data, options.utility) if each is not None]
+    require_apart(options.out, [path for path in read if path.exists()])
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     target, table, request = _opened(options, "others" in more)

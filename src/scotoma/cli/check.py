@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, names, read_options
+from scotoma.cli.options import Names, Whole, names, read_options
 from scotoma.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check(
     *,
     categories: Names = None,
     attributes: Names = None,
-    seed: int | None = None,
+    seed: Whole = None,
     config: Path | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
@@ -87,7 +87,8 @@ def check(
 
 
 def _overview(found: "Survey") -> Iterator[str]:
-    held = f"{len(found.columns)} columns" if found.columns else f"{len(found.categories)} categories"
+    columns = _counted(len(found.columns), "column")
+    held = columns if found.columns else f"{len(found.categories)} categories"
     yield f"{found.source}: {_counted(found.images, 'image')} in {held}"
     for side, spread in (("width", found.width), ("height", found.height)):
         yield f"{side}: {spread.smallest} to {spread.largest} pixels, median {spread.median:g}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import make_folder_of, require_free
+from scotoma.runs.run_folder import make_folder_of, require_ended, require_free
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,6 +60,8 @@ def compare(
 
     if options.out is not None:
         require_free(options.out, options.overwrite, "the figures", "compared.json")
+        if options.out.name in (RESULTS, VERDICT):
+            raise InputError(f"{options.out} has the name of what is compared: choose another --out.")
         make_folder_of(options.out)
     comparison = compare_encoders(*_both(options))
     console = Console()
@@ -89,6 +91,7 @@ def _reader(folder: Path) -> "Callable[[Path], Attacked]":
         return _audited
     if (folder / RESULTS).is_file():
         return _verified
+    require_ended(folder)
     raise InputError(
         f"{folder} holds neither {RESULTS} nor {VERDICT}: give a folder that `scotoma verify` wrote (its "
         "--out)."

@@ -90,6 +90,8 @@ def _run_folder(folder: Path) -> Facts:
 
 
 def _verdict(path: Path) -> Facts:
+    from scotoma.reports.audit_words import can_be_read
+    from scotoma.reports.table import SIGNS
     from scotoma.runs.verdict import Verdict
 
     verdict = Verdict.read(path)
@@ -102,7 +104,9 @@ def _verdict(path: Path) -> Facts:
     for task in verdict.tasks:
         won = task.winner
         accuracy = f"{100 * won.accuracy:.1f} % by {won.attacker}, " if won else ""
-        facts[task.task] = f"{accuracy}floor {100 * task.floor:.1f} %: {task.outcome}"
+        read = "can be read" if can_be_read(task) else "was not read"
+        said = task.outcome if task.role == "hide" else read
+        facts[f"{SIGNS[task.role]}{task.task}"] = f"{accuracy}floor {100 * task.floor:.1f} %: {said}"
     if verdict.flags:
         facts["flags"] = ", ".join(dict.fromkeys(each.code for each in verdict.flags))
     return facts

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.settings import build, merge, read_toml
@@ -18,6 +18,17 @@ T = TypeVar("T")
 # Flags are None when they are not given, so that the TOML file below them is seen.
 Switch = Annotated[bool | None, Parameter(negative="")]
 Names = Annotated[str | None, Parameter(metavar="A,B")]
+
+
+def _whole_number(_: object, tokens: Sequence[Token]) -> int:
+    """What a flag says, where that is a number without a sign or a fraction."""
+    text = tokens[0].value
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+Whole = Annotated[int | None, Parameter(converter=_whole_number, metavar="N")]
 Settings = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE", negative="")]
 
 
@@ -82,6 +93,16 @@ def seed_numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{flag} {text!r} names a seed twice.")
     return numbers
+
+
+def require_seed(seed: int) -> None:
+    """Check a seed, which may come from a TOML file.
+
+    Raises:
+        InputError: it is below 0.
+    """
+    if seed < 0:
+        raise InputError(f"seed: {seed} is no whole number from 0 on")
 
 
 def seconds(text: str, flag: str) -> float:

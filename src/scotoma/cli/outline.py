@@ -97,7 +97,8 @@ def _networks(plan: "TrainingPlan", classes: list[int]) -> Iterator[str]:
         f"{numbers:,} parameters; one output sees {shape.receptive_field} x {shape.receptive_field} pixels"
     )
     sizes = [sum(each.numel() for each in classifier.parameters()) for classifier in classifiers]
-    yield f"against   {len(sizes)} classifiers, {' + '.join(f'{size:,}' for size in sizes)} parameters"
+    noun = "classifier" if len(sizes) == 1 else "classifiers"
+    yield f"against   {len(sizes)} {noun}, {' + '.join(f'{size:,}' for size in sizes)} parameters"
 
 
 def about(seconds: float) -> str:

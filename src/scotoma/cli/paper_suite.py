@@ -10,7 +10,7 @@ from scotoma.cli.options import resumable
 from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 from scotoma.runs.results import Results
-from scotoma.runs.run_folder import claim, held
+from scotoma.runs.run_folder import claim, held, require_apart
 from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def run_verification(
     from scotoma.verification.run import verify as verify_encoder
 
     _require_encoder_file(options)
+    require_apart(options.out, [Path(options.encoder), Path(options.data)])
     encoder = load_encoder(options.encoder)
     preset = _attackers(options, encoder, where)
     plan = make_plan(encoder, _request(options), preset.verification)

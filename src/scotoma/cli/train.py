@@ -11,7 +11,17 @@ from cyclopts import Parameter
 
 from scotoma.cli.asked import write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, seconds
+from scotoma.cli.options import (
+    Names,
+    Settings,
+    Switch,
+    Whole,
+    assigned,
+    names,
+    overlay,
+    require_seed,
+    seconds,
+)
 from scotoma.errors import TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
@@ -57,6 +67,9 @@ class TrainOptions:
     # What --set and --alpha have put into the tables, for the record: no key of a file.
     sets: tuple[str, ...] = field(default=(), init=False)
 
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
+
     @property
     def changes(self) -> dict[str, Any]:
         """The tables that change the preset."""
@@ -86,7 +99,7 @@ def train(
     keep: Names = None,
     categories: Names = None,
     preset: str | None = None,
-    seed: int | None = None,
+    seed: Whole = None,
     alpha: float | None = None,
     settings: Settings = None,
     out: Path | None = None,
@@ -148,7 +161,9 @@ def train(
         show_training(options, where)
         return
     encoder = run_training(options, where, config, limit)
-    attack = {"data": options.data, **options.labels.flags(), "out": f"{options.out}-attacked"}
+    # An anonymous file does not say what it hides.
+    named = {"hide": options.hide, "keep": options.keep} if options.anonymous else {}
+    attack = {"data": options.data, **named, **options.labels.flags(), "out": f"{options.out}-attacked"}
     print(f"Attack it: {command_line('verify', [encoder], attack)}")
 
 

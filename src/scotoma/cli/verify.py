@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from scotoma.cli.audit import run_audit
 from scotoma.cli.labels import LabelsFlags, labels_table
-from scotoma.cli.options import Names, Settings, Switch, assigned, names, overlay, seconds
+from scotoma.cli.options import Names, Settings, Switch, Whole, assigned, names, overlay, seconds
 from scotoma.cli.paper_suite import run_verification
 from scotoma.cli.verify_options import TargetFlags, VerifyOptions
 from scotoma.errors import ScotomaError
@@ -30,7 +30,7 @@ def verify(
     keep: Names = None,
     categories: Names = None,
     preset: str | None = None,
-    seed: int | None = None,
+    seed: Whole = None,
     settings: Settings = None,
     out: Path | None = None,
     overwrite: Switch = None,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from scotoma.cli.labels import LabelsOptions
+from scotoma.cli.options import Whole, require_seed
 from scotoma.runs.commands import command_line
 
 BaselineName = Literal["identity", "blur"]
@@ -37,6 +38,9 @@ class VerifyOptions:
     verification: Mapping[str, Any] = field(default_factory=dict)
     # What --set has put into the table, for the record: no key of a file.
     sets: tuple[str, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def command(self, config: Path | None = None) -> str:
         """The command that asks for this; what is in the table is in `config`."""
@@ -75,8 +79,8 @@ class TargetFlags:
         layout: for ONNX files and functions: nchw or nhwc. Default: nchw.
     """
 
-    size: int | None = None
-    channels: int | None = None
+    size: Whole = None
+    channels: Whole = None
     scaling: Literal["bytes", "unit", "signed"] | None = None
     layout: Literal["nchw", "nhwc"] | None = None
 

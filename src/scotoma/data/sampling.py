@@ -68,7 +68,8 @@ class BalancedRows:
         empty = [name for name, found in zip(task.categories, of_category, strict=True) if not len(found)]
         if empty:
             raise InputError(
-                f"too few images: there is none of {', '.join(empty)}. Add images, or leave categories out"
+                f"too few images: of {len(rows):,} to train on there is none of {', '.join(empty)}. Add "
+                "images, or leave out what has so few"
             )
         self._counts = np.array([len(found) for found in of_category])
         self._starts = np.concatenate([[0], np.cumsum(self._counts)[:-1]])

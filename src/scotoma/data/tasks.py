@@ -147,12 +147,11 @@ def training_tasks(
     if both:
         raise InputError(f"both hidden and kept: {', '.join(both)}; a category can be only one of them")
     if CATEGORY not in attributes:
-        known_names(hide, tuple(attributes), "hide", "attribute")
-        known_names(keep, tuple(attributes), "keep", "attribute")
+        _all_known(hide, keep, tuple(attributes), "attribute")
+        _require_different(hide, keep, attributes)
         return [_attribute_task(name, attributes) for name in hide], kept_tasks(keep, attributes)
     categories = attributes[CATEGORY].values
-    known_names(hide, categories, "hide")
-    known_names(keep, categories, "keep")
+    _all_known(hide, keep, categories, "category")
     if len(hide) == 1 and len(keep) + 1 == len(categories):
         raise InputError(
             f"every category but {hide[0]} is kept: what is none of them is {hide[0]}, which cannot be "
@@ -161,3 +160,34 @@ def training_tasks(
     apart = tuple(keep) if kept_apart else ()
     hidden = [Task((name,), categories, apart) for name in hide]
     return hidden, kept_tasks(keep, attributes)
+
+
+def _all_known(hide: Sequence[str], keep: Sequence[str], names: Sequence[str], noun: str) -> None:
+    problems = []
+    for named, where in ((hide, "hide"), (keep, "keep")):
+        try:
+            known_names(named, names, where, noun)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _require_different(hide: Sequence[str], keep: Sequence[str], attributes: Mapping[str, Attribute]) -> None:
+    """Check that no kept attribute says of every image what a hidden one does, under whatever name."""
+    problems = [
+        f"{kept} says the same of every image as {hidden}: what is kept cannot be hidden"
+        for hidden in hide
+        for kept in keep
+        if _say_the_same(attributes[hidden], attributes[kept])
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _say_the_same(first: Attribute, second: Attribute) -> bool:
+    """Whether each value of the one goes with one of the other, wherever both are known."""
+    known = (first.labels != MISSING) & (second.labels != MISSING)
+    pairs = np.unique(np.column_stack([first.labels[known], second.labels[known]]), axis=0)
+    found = [len(pairs), *(len(np.unique(column)) for column in pairs.T)]
+    return {*found, len(first.values), len(second.values)} == {len(pairs)}

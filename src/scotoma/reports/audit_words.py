@@ -101,7 +101,7 @@ def _kept(task: TaskVerdict) -> str:
         return f"Whether {name} can still be read is open: {' '.join(task.reasons) or 'no figure'}."
     cases = f"{_best(task, winner)}{_against(task)}."
     if not can_be_read(task):
-        return f"{name} can no longer be read: {cases}"
+        return f"{name} was not read: {cases}"
     before = original(task)
     worse = before is not None and before.low is not None and winner.high < before.low
     return f"{name} can still be read{', but less well than before' if worse else ''}: {cases}"

@@ -36,7 +36,7 @@ from scotoma.reports.more import more_section
 from scotoma.reports.page import environment, write_page
 from scotoma.reports.verdict import encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
-from scotoma.runs.run_folder import require_free
+from scotoma.runs.run_folder import require_ended, require_free
 from scotoma.runs.verdict import Verdict
 
 RESULTS, VERDICT = "results.json", "verdict.json"
@@ -69,6 +69,7 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
     run, out = Path(run), Path(out)
     has_verdict = (run / VERDICT).is_file()
     if not has_verdict and not (run / RESULTS).is_file():
+        require_ended(run)
         raise InputError(
             f"{run} holds neither {RESULTS} nor {VERDICT}, so there is nothing to report on. "
             "Give the folder that `scotoma verify` wrote (its --out)."

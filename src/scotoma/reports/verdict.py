@@ -126,7 +126,7 @@ def _kept(results: Results, encoder: EncoderSummary, task: str) -> str:
     if cell.state == "inconclusive":
         rising = "a fresh classifier was still improving when its budget ended, right in"
         return f"whether {name} can still be recognised is open: {rising} {cases}"
-    return f"{name} can no longer be recognised: a fresh classifier is right in {cases}"
+    return f"{name} was not recognised: a fresh classifier is right in {cases}"
 
 
 def _against(results: Results, task: str, what: str) -> str:
@@ -134,5 +134,5 @@ def _against(results: Results, task: str, what: str) -> str:
     found = figures(cell)
     if cell is None or found is None:
         return ""
-    least = "at least " if cell.state == "inconclusive" else ""
+    least = "at least " if cell.state == "inconclusive" and found.test < 1 else ""
     return f", against {least}{percent(found.test)} % on {what}"

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ if sys.platform != "win32":
 MARKER = "scotoma-run.json"
 LOCK = ".lock"
 FORMAT = "scotoma-run"
+# Kinds of runs that end in results of attacks.
+ATTACKS = ("verification", "suite")
 VERSION = 1
 # Bytes. A results.json with every curve of a long run has some megabytes.
 MOST_JSON = 64 << 20
@@ -177,6 +179,36 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
             _empty(folder)
             write_json(folder / MARKER, {"format": FORMAT, "version": VERSION, "kind": kind})
     return continued
+
+
+def require_apart(folder: Path, inputs: Iterable[Path]) -> None:
+    """Check that no input of a run lies in the folder that the run is to take, and might empty.
+
+    Raises:
+        InputError: names every one that does.
+    """
+    taken = Path(folder).resolve()
+    within = [str(each) for each in inputs if taken in (each.resolve(), *each.resolve().parents)]
+    if within:
+        raise InputError(
+            f"{folder} is or holds what is to be read ({', '.join(within)}): choose another --out."
+        )
+
+
+def require_ended(folder: Path) -> None:
+    """Check that no attack was begun in a folder that has no results.
+
+    Raises:
+        InputError: one was; tells the command that goes on with it.
+    """
+    marker, asked = folder / MARKER, folder / "settings.json"
+    if not marker.is_file() or not asked.is_file():
+        return
+    if read_json(marker, FORMAT, VERSION).get("kind") not in ATTACKS:
+        return
+    command = read_json(asked).get("command")
+    goes_on = f": {command}" if isinstance(command, str) else ", with the command that began them"
+    raise InputError(f"The attacks in {folder} have not ended. Go on with them first{goes_on}")
 
 
 def require_free(out: Path, overwrite: bool, what: str, example: str) -> None:
