@@ -172,11 +172,10 @@ def _bytes_of(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"There is no encoder file {path}.") from None
-    except IsADirectoryError:
-        raise InputError(
-            f"{path} is a folder, an encoder file is needed, such as {path / 'encoder.safetensors'}."
-        ) from None
     except OSError as error:
+        inside = path / "encoder.safetensors"
+        if inside.is_file():
+            raise InputError(f"{path} is a folder, give the encoder file in it: {inside}.") from None
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 

@@ -88,7 +88,7 @@ def test_ctrl_c_in_a_verb_says_how_to_go_on(
         ),
         (
             ["train", "photos", "--seed", "x"],
-            'Invalid value for --seed: unable to convert "x" into int.\nSee scotoma train --help.\n',
+            "Invalid value for --seed: 'x' is no whole number from 0 on\nSee scotoma train --help.\n",
         ),
         (
             ["train", "photos", "--hide", "a,,b"],

@@ -290,7 +290,7 @@ def test_a_folder_instead_of_an_encoder_file_is_told(
 ) -> None:
     assert verify(encoder.parent, places, tmp_path / "out", attacks) == 2
     assert capsys.readouterr().err == (
-        f"{encoder.parent} is a folder, an encoder file is needed, such as {encoder}.\n"
+        f"{encoder.parent} is a folder, give the encoder file in it: {encoder}.\n"
     )
 
 

@@ -16,6 +16,10 @@ from scotoma.runs.run_folder import read_json, write_bytes
 ENCODER = "encoder.safetensors"
 RESULTS = "results.json"
 SETTINGS = "settings.json"
+# What a dry run ends with.
+NOTHING_WRITTEN = (
+    "Nothing was run or written: the settings files that these commands name are written when it runs."
+)
 State = Literal["done", "begun", "to do"]
 
 

@@ -11,6 +11,7 @@ from scotoma.reports.audit_words import (
     in_order,
     points,
     probability,
+    rules_out,
     task_said,
     without_winner,
 )
@@ -52,7 +53,7 @@ def verdict_said(found: Verdict) -> str:
             lines += [f"  Because: {reason}" for reason in task.reasons if reason not in told_below]
     for flag in found.flags:
         about = f" ({flag.task})" if flag.task else ""
-        blocks = ", rules out 'no leak found'" if flag.blocks else ""
+        blocks = ", rules out 'no leak found'" if rules_out(found, flag) else ""
         lines.append(f"Flag {flag.code}{about}{blocks}: {flag.said}")
     return "\n".join([*lines, CAUTION])
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from scotoma.reports.verdict import percent
 from scotoma.runs.results import Role
-from scotoma.runs.verdict import Reference, Sees, TaskVerdict, Verdict, Winner
+from scotoma.runs.verdict import Flag, Reference, Sees, TaskVerdict, Verdict, Winner
 
 CAUTION = "An empirical lower bound on leakage, no guarantee: other attackers may find more."
 WORDS = {
@@ -71,6 +71,12 @@ def original(task: TaskVerdict) -> Reference | None:
 def can_be_read(task: TaskVerdict) -> bool | None:
     """Whether an attacker is better than guessing; None where none has a figure."""
     return None if task.winner is None else task.winner.low > task.chance
+
+
+def rules_out(verdict: Verdict, flag: Flag) -> bool:
+    """Whether a flag stands against 'no leak found': of a task that is not hidden nobody would say that."""
+    hidden = {task.task for task in tasks_with(verdict, "hide")}
+    return flag.blocks and (not flag.task or flag.task in hidden)
 
 
 def _hidden(verdict: Verdict, task: TaskVerdict) -> str:
