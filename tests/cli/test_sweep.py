@@ -135,7 +135,7 @@ def test_a_dry_run_prints_every_command_and_writes_nothing(
     ]
     assert "--baselines none" in lines[7]
     assert lines[8:] == [
-        "Nothing was run or written: the settings files that these commands name are written when it runs."
+        "No run was begun: the settings files that these commands name are written when one is."
     ]
     assert not out.exists()
 

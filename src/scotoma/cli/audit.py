@@ -46,8 +46,8 @@ def run_audit(options: VerifyOptions, config: Path | None = None, limit: float |
     deadline = None if limit is None else time.monotonic() + limit
     _require_no_knobs(options)
     more = _pieces(options)
-    read = [Path(each) for each in (options.encoder, options.data, options.utility) if each is not None]
-    require_apart(options.out, [path for path in read if path.exists()])
+    read = (options.encoder, options.data, options.utility)
+    require_apart(options.out, [Path(each) for each in read if each is not None])
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     target, table, request = _opened(options, "others" in more)

@@ -106,7 +106,7 @@ def _require_scale(out: Path, scale: str) -> None:
 
 
 def _show(cells: "Sequence[Cell]", places: "Places") -> None:
-    from scotoma.experiments.cells import NOTHING_WRITTEN, EncoderCell, described
+    from scotoma.experiments.cells import NO_RUN_BEGUN, EncoderCell, described
     from scotoma.experiments.cost import cost_of, report
     from scotoma.runs.progress import watched
 
@@ -117,4 +117,4 @@ def _show(cells: "Sequence[Cell]", places: "Places") -> None:
         print("\nTiming an encoder of each kind ...", flush=True)
         for line in report(cost_of(todo, places, watched())):
             print(line)
-    print(NOTHING_WRITTEN)
+    print(NO_RUN_BEGUN)

@@ -160,7 +160,7 @@ def sweep(
 def _sweep(
     options: SweepOptions, where: str, config: Path | None, dry_run: bool, limit: float | None
 ) -> "CellsFailed | None":
-    from scotoma.experiments.cells import NOTHING_WRITTEN, Places, described
+    from scotoma.experiments.cells import NO_RUN_BEGUN, Places, described
     from scotoma.experiments.same import require_same
     from scotoma.experiments.sweep import Sweep
     from scotoma.presets import load_preset
@@ -182,7 +182,7 @@ def _sweep(
     if dry_run:
         for cell in wanted.cells():
             print(described(cell, places))
-        print(NOTHING_WRITTEN)
+        print(NO_RUN_BEGUN)
         return None
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):

@@ -189,5 +189,8 @@ def _say_the_same(first: Attribute, second: Attribute) -> bool:
     """Whether each value of the one goes with one of the other, wherever both are known."""
     known = (first.labels != MISSING) & (second.labels != MISSING)
     pairs = np.unique(np.column_stack([first.labels[known], second.labels[known]]), axis=0)
-    found = [len(pairs), *(len(np.unique(column)) for column in pairs.T)]
-    return {*found, len(first.values), len(second.values)} == {len(pairs)}
+    # Every value of both occurs, each in one pair.
+    return all(
+        len(np.unique(column)) == len(pairs) == len(each.values)
+        for column, each in zip(pairs.T, (first, second), strict=True)
+    )

@@ -17,9 +17,7 @@ ENCODER = "encoder.safetensors"
 RESULTS = "results.json"
 SETTINGS = "settings.json"
 # What a dry run ends with.
-NOTHING_WRITTEN = (
-    "Nothing was run or written: the settings files that these commands name are written when it runs."
-)
+NO_RUN_BEGUN = "No run was begun: the settings files that these commands name are written when one is."
 State = Literal["done", "begun", "to do"]
 
 

@@ -253,7 +253,7 @@ def _difference(row: Row, gan: Sequence[SeedFigures]) -> str:
     if row.to_gan is None:
         return "one seed" if len(row.seeds) == 1 else "missing"
     pairs = zip(row.seeds, gan, strict=True)
-    both = [None if None in (each.test, other.test) else 1.0 for each, other in pairs]
+    both = [None if other.test is None else each.test for each, other in pairs]
     return points(row.to_gan) + seeds_there(both)
 
 

@@ -182,13 +182,14 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
 
 
 def require_apart(folder: Path, inputs: Iterable[Path]) -> None:
-    """Check that no input of a run lies in the folder that the run is to take, and might empty.
+    """Check that no input of a run, as far as it exists, lies in the folder that the run is to take, and
+    might empty.
 
     Raises:
         InputError: names every one that does.
     """
-    taken = Path(folder).resolve()
-    within = [str(each) for each in inputs if taken in (each.resolve(), *each.resolve().parents)]
+    there = {str(each): each.resolve() for each in inputs if each.exists()}
+    within = [name for name, path in there.items() if folder.resolve() in (path, *path.parents)]
     if within:
         raise InputError(
             f"{folder} is or holds what is to be read ({', '.join(within)}): choose another --out."

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from scotoma.training.adversarial import Game
 
 SOME = 256  # images
-SMALLEST = 1e-12
 
 
 def in_training_figures(
@@ -60,8 +59,8 @@ def head_figures(logits: Tensor, task: Task, labels: npt.NDArray[np.int64]) -> t
     attacker's, and with the floor.
     """
     known = np.flatnonzero(labels != MISSING)
-    logits, labels = logits[torch.from_numpy(known)].clone(), labels[known]
-    logits[:, 0] += math.log(max(1 - task.classes * weight_apart(task), SMALLEST))
+    logits, labels = logits[torch.from_numpy(known)], labels[known]
+    logits[:, 0] += math.log(1 - task.classes * weight_apart(task))
     logits[torch.from_numpy(task.is_apart(labels)), 1:] = -torch.inf
     truth = torch.from_numpy(task.classes_of(labels)), torch.from_numpy(image_weights(task, labels))
     return balanced_accuracy(logits, *truth), balanced_cross_entropy(logits, *truth)

@@ -77,6 +77,8 @@ class CellFolder:
         self.folder, self.table, self.test_rows, self.plan = folder, table, parts.test, plan
         self._parts = parts
         self.data_digest = table.digest([*plan.hide, *plan.keep])
+        # Where nothing else decides on sides, parts follow from images and seed.
+        self._sides = [to_dict(table.sides), parts_digest(table, parts)] if table.sides != Sides() else []
 
     def labels(self, task: Task) -> Labels:
         """The categories of the images of each part in a task."""
@@ -197,8 +199,7 @@ class CellFolder:
         about = [subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
         if task.attribute != CATEGORY:
             about.append(self.table.digest([task.attribute]))
-        if self.table.sides != Sides():
-            about += [to_dict(self.table.sides), parts_digest(self.table, self._parts)]
+        about += self._sides
         return blake2b(dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _path(self, subject: Subject, task: Task) -> Path:
