@@ -379,6 +379,8 @@ def test_references_of_images_in_groups_have_intervals_over_groups(
     persons = dict(zip(TABLE.keys.tolist(), units.tolist(), strict=True))
     pairs = {(persons[key], unit) for key, unit in zip(said["key"], said["unit"], strict=True)}
     assert len(pairs) == len(set(said["unit"])) == len({person for person, _ in pairs})
+    images = verdict.run["data"]
+    assert (sum(images["split"].values()), sum(images["groups"].values())) == (len(TABLE), len(set(units)))
 
 
 @pytest.mark.parametrize("more", [(), ("sweeps",)])
@@ -398,6 +400,7 @@ def test_verdict_json_holds_what_it_depends_on(tmp_path: Path) -> None:
     audit(target(), TABLE, REQUEST, tmp_path, workers=1)
     content = json.loads((tmp_path / "verdict.json").read_text())
     assert content["target"]["digest"] == "d" * 32
+    assert "groups" not in content["run"]["data"]  # each image stands for itself
     assert content["run"]["data"]["digest"] == TABLE.digest()
     assert set(content["run"]["versions"]) == {"scotoma", "torch", "scikit-learn", "python"}
     assert content["run"]["attackers"] == [each.name for each in QUICK]

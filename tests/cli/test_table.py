@@ -167,7 +167,8 @@ def test_attacks_on_a_table(
     results = Results.read(out / "results.json")
     frozen = scotoma.load_encoder(encoder)
     table = opened(faces, frozen)
-    parts = divide(table, frozen.card.split)
+    parts, persons = divide(table, frozen.card.split), table.units
+    assert persons is not None
     assert results.run["data"] == {
         "source": str(faces),
         "images": IMAGES,
@@ -179,6 +180,7 @@ def test_attacks_on_a_table(
         "same_as_training": True,
         "sides": {"group_by": "person", "near_duplicates": False, "column": None, "files": False},
         "split": {part: len(rows) for part, rows in vars(parts).items()},
+        "groups": {part: len(set(persons[rows].tolist())) for part, rows in vars(parts).items()},
     }
     cells = cells_of(results)
     assert [(cell.task, cell.role, cell.classes) for cell in cells.values()] == [

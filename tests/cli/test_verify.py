@@ -388,7 +388,7 @@ def test_a_time_limit_is_a_duration(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             ["e", "--data", "d", "--out", "o", "--baselines", "bluur"],
-            "the command line: 1 problem.\n  - baselines[0]: 'bluur', a text is not possible, did you mean "
+            "the command line: 1 problem.\n  - baselines[0]: 'bluur' is not possible, did you mean "
             "'blur'? (allowed: identity, blur)\n",
         ),
         (["e", "--data", "d", "--out", "o"], "There is no encoder file e.\n"),

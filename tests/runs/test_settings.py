@@ -108,7 +108,7 @@ def test_all_problems_are_told_at_once_with_their_keys() -> None:
             "  - out: must be a path, got 5, a whole number",
             "  - inner.rat: unknown key, did you mean 'rate'? (allowed: rate, kind)",
             "  - inner.rate: must be a number, got true",
-            "  - inner.kind: 'gam', a text is not possible, did you mean 'gan'? (allowed: label-flip, gan)",
+            "  - inner.kind: 'gam' is not possible, did you mean 'gan'? (allowed: label-flip, gan)",
             "  - inners: must be a list, each a table, got a table",
             "  - extra: must be a table, got 'e', a text",
             "  - steps: missing, it must be a whole number",

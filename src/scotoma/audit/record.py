@@ -15,6 +15,7 @@ from scotoma.audit.targets import Target
 from scotoma.runs.run_folder import write_checked_json
 from scotoma.runs.verdict import TargetSummary
 from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION, WINNERS, columns, winner_file
+from scotoma.verification.surroundings import about_images
 
 
 def write_winners(folder: Path, cases: Sequence[Case], material: Material) -> None:
@@ -47,14 +48,7 @@ def described(material: Material, attackers: Sequence[Attacker]) -> dict[str, An
     """The images, and the attackers of the suite with those that cannot read such codes."""
     table = material.table
     return {
-        "data": {
-            "source": table.source,
-            "images": len(table),
-            "digest": table.digest(),
-            "split": {part: len(some) for part, some in material.rows.items()},
-            "skipped": list(table.skipped),
-            "notes": list(table.notes),
-        },
+        "data": {**about_images(table, material.rows.items()), "digest": table.digest()},
         "attackers": [each.name for each in attackers],
         "not_applicable": [each.name for each in attackers if not can_attack(each, material)],
     }

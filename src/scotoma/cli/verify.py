@@ -49,9 +49,10 @@ def verify(
     and one with more tasks adds them. Then write the report on OUT with scotoma report.
 
     With --suite standard many kinds of attackers try, any encoder can be attacked, and there is nothing to
-    set: an encoder file, an ONNX file, MODULE:FUNCTION (this runs its code), codes that were computed
-    beforehand (.npy, .npz; DATA is then a table with a row for each), or what is in use without training:
-    identity, blur=8, pixelate=8, downsample=8, noise=0.5, jpeg=10.
+    set: an encoder file, an ONNX file, MODULE:FUNCTION (this runs its code; it gets images as a NumPy array
+    (batch, channels, height, width)), codes that were computed beforehand (.npy, .npz; DATA is then a table
+    with a row for each), or what is in use without training: identity, blur=8, pixelate=8, downsample=8,
+    noise=0.5, jpeg=10.
 
     Example: scotoma verify runs/terminal/encoder.safetensors --data photos --out runs/terminal-attacked
     Example: scotoma verify blur=8 --suite standard --data faces.csv --hide Male --keep Smiling --size 64

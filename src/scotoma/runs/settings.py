@@ -203,8 +203,10 @@ class _Reader:
         self.problems.append(f"{named}must be {expected}, got {_show(value)}")
 
     def _not_allowed(self, key: str, allowed: tuple[Any, ...], value: Any) -> None:
+        # Of what kind a value is matters only where another kind is allowed: '1' is not 1.
+        said = shown(value) if all(isinstance(each, type(value)) for each in allowed) else _show(value)
         advice = nearest(str(value), [str(each) for each in allowed])
-        self.problems.append(f"{key}: {_show(value)} is not possible, {advice}")
+        self.problems.append(f"{key}: {said} is not possible, {advice}")
 
 
 def _is_required(each: "Field[Any]") -> bool:

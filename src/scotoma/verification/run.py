@@ -1,7 +1,7 @@
 """How does a verification run go from an encoder file and images to `results.json` and a gallery?"""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from scotoma.verification.parts import require_same_parts
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
-from scotoma.verification.surroundings import surroundings
+from scotoma.verification.surroundings import about_images, surroundings
 
 GALLERY_STATISTICS = 1000
 
@@ -133,16 +133,11 @@ def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> 
     return {
         "command": command,
         "data": {
-            "source": table.source,
-            "images": len(table),
+            **about_images(table, vars(suite.parts).items()),
             "categories": list(table.categories),
             "attributes": {name: each.about for name, each in table.attributes.items() if name != CATEGORY},
-            "skipped": list(table.skipped),
-            "notes": list(table.notes),
             "digest": digest,
             "same_as_training": digest == encoder.card.data_digest,
-            "sides": to_dict(table.sides),
-            "split": {name: len(rows) for name, rows in asdict(suite.parts).items()},
         },
         "settings": to_dict(suite.plan),
         "seed": suite.plan.seed,

@@ -1,14 +1,39 @@
-"""On which machine, and with which versions, was something found? For the record beside the figures."""
+"""With which images, machine and versions was something found? For the record beside the figures."""
 
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from scotoma.data.photos import cores
+from scotoma.data.sampling import Rows
+from scotoma.data.table import ImageTable
 from scotoma.networks.precision import multiplies_in_bf16
+from scotoma.runs.settings import to_dict
+
+
+def about_images(table: ImageTable, parts: Iterable[tuple[str, Rows]]) -> dict[str, Any]:
+    """Where images come from and how many stand in each part; where some count together, as those of one
+    person do, also of how many groups these are.
+    """
+    split, groups = {}, {}
+    for part, rows in parts:
+        units = table.units_of(rows)
+        split[part] = len(rows)
+        groups[part] = len(rows if units is None else np.unique(units))
+    return {
+        "source": table.source,
+        "images": len(table),
+        "skipped": list(table.skipped),
+        "notes": list(table.notes),
+        "sides": to_dict(table.sides),
+        "split": split,
+        **({"groups": groups} if groups != split else {}),
+    }
 
 
 def surroundings(workers: int, *packages: str) -> dict[str, Any]:
