@@ -31,6 +31,10 @@ def test_stated_rows(tmp_path: Path, tiny_scale: str) -> None:
     shown = stated.markdown(stated.collect(scale, (0,), tmp_path))
     assert "| the encoder's rate does not fall | missing | 66.0 [64.0, 68.0] | 50.0 | 90.0 |" in shown
     assert "| no warm-up | missing | missing | missing | missing |" in shown
+    rising = attack("encoder", hide, 0.66, "hide", state="inconclusive")
+    write_attacks(cell, tmp_path, [rising, attacks[1]])
+    shown = stated.markdown(stated.collect(scale, (0,), tmp_path))
+    assert "does not fall | missing | 66.0 [64.0, 68.0], still rising | 50.0 | 90.0 |" in shown
 
 
 def test_normalisation_goes_on_after_a_collapse_and_tells_what_is_missing(

@@ -28,7 +28,7 @@ from scotoma.cli.train import train
 from scotoma.cli.verify import verify
 from scotoma.errors import InputError, ScotomaError
 
-_HELP = """Train image encoders with a blind spot that was asked for, and prove it by attack.
+_HELP = """Train image encoders with a deliberate blind spot, and test it by attack.
 
 Name what encoded images must hide and what they must still show; then, in this order:
 check the images, train an encoder, verify it by attacks, read the report, encode images.

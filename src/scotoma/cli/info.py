@@ -50,12 +50,11 @@ def info(path: Path | None = None) -> None:
 def _machine() -> Facts:
     import torch
 
-    cuda = torch.cuda.is_available()
     return {
         "scotoma": version("scotoma"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if cuda else "CPU",
+        "device": "CPU (GPUs are not used)",
         "threads": f"{torch.get_num_threads()} of {os.cpu_count()} cores",
         "allocator": "tuned" if tune_allocator() else f"the system's ({SWITCH}=0, or not Linux with glibc)",
     }

@@ -48,7 +48,7 @@ def reproduce(
     Args:
         artefact: table1, table2, figure1, figure3, normalisation or stated.
         scale: on which images and how large: fashion (minutes an encoder), scenes, or places (the paper's:
-            days on a GPU, years on a CPU).
+            years on a few cores).
         data: the images: a folder, or the word fashion-mnist. Always the same in one OUT. Default: what the
             scale names.
         other_data: the folder of the group that no encoder is trained on, where it lies apart.

@@ -128,9 +128,10 @@ def train(
             commas. COLUMN=VALUE asks for one value of many, "age>=35" for a number.
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
-        preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (days on a GPU).
-            Default: small.
-        seed: where random choices come from: the same number gives the same encoder. Default: 0.
+        preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (years on a
+            few cores). Default: small.
+        seed: where random choices come from: on one machine the same number gives the same encoder. Default:
+            0.
         alpha: the weight of what is kept against what is hidden. Default: the preset's.
         settings: any setting of the preset, as in --set training.batch=32; may be given several times.
         out: the folder to write.

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scotoma.experiments.artefact import MISSING, Artefact, percent, table
+from scotoma.experiments.artefact import Artefact, percent, table
 from scotoma.experiments.cells import AttackCell, Cell, attack_cell, encoder_cell
 from scotoma.experiments.scales import Scale
 from scotoma.experiments.statistics import bounds, mean, seeds_there
-from scotoma.experiments.table1 import DIRECTIONS, SeedFigures, attack_of, pair_of, seed_figures
+from scotoma.experiments.table1 import (
+    DIRECTIONS,
+    SeedFigures,
+    attack_of,
+    interval_said,
+    pair_of,
+    seed_figures,
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def markdown(found: Stated) -> str:
         [
             row.said,
             percent(row.within) + seeds_there([each.within for each in row.seeds]),
-            _test(row),
+            percent(row.test) + interval_said(row.seeds),
             percent(row.floor),
             percent(row.kept_test) + seeds_there([each.kept_test for each in row.seeds]),
         ]
@@ -129,13 +136,6 @@ def markdown(found: Stated) -> str:
         table(heads, rows),
     ]
     return "\n".join(lines)
-
-
-def _test(row: Row) -> str:
-    if row.test is None:
-        return MISSING
-    interval = f"[{percent(row.low)}, {percent(row.high)}]"
-    return f"{percent(row.test)} {interval}{seeds_there([each.test for each in row.seeds])}"
 
 
 STATED_ARTEFACT = Artefact("stated", cells, collect, markdown)

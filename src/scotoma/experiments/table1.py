@@ -213,6 +213,15 @@ def _row(
     )
 
 
+def interval_said(seeds: Sequence[SeedFigures]) -> str:
+    """What follows a mean of fresh test accuracies: its interval, and whether an attacker still rose."""
+    if all(each.test is None for each in seeds):
+        return ""
+    low, high = bounds([(each.test, each.low, each.high) for each in seeds])
+    rising = ", still rising" if any(each.state == "inconclusive" for each in seeds) else ""
+    return f" [{percent(low)}, {percent(high)}]{seeds_there([each.test for each in seeds])}{rising}"
+
+
 def _baselines(attack: AttackCell, out: Path) -> dict[str, dict[str, float | None]]:
     results = read_results(attack, out)
     table: dict[str, dict[str, float | None]] = {}
@@ -232,19 +241,11 @@ def _line(row: Row, gan: Sequence[SeedFigures]) -> list[str]:
         percent(row.reversed) + seeds_there([each.reversed for each in row.seeds]),
         beside(row.validation, paper.validation if paper else None)
         + seeds_there([each.validation for each in row.seeds]),
-        beside(row.test, paper.test if paper else None) + _interval(row),
+        beside(row.test, paper.test if paper else None) + interval_said(row.seeds),
         _difference(row, gan),
         percent(row.floor),
         percent(row.kept_test) + seeds_there([each.kept_test for each in row.seeds]),
     ]
-
-
-def _interval(row: Row) -> str:
-    if row.test is None:
-        return ""
-    low, high = bounds([(each.test, each.low, each.high) for each in row.seeds])
-    rising = ", still rising" if any(each.state == "inconclusive" for each in row.seeds) else ""
-    return f" [{percent(low)}, {percent(high)}]{seeds_there([each.test for each in row.seeds])}{rising}"
 
 
 def _difference(row: Row, gan: Sequence[SeedFigures]) -> str:
