@@ -50,6 +50,14 @@ def test_runs_in_python_are_refused_and_replaced_as_on_the_command_line(
         f"{tmp_path / 'run'} holds a training run, not a verification run: choose another --out, or give "
         "--overwrite to replace it."
     )
+    # What cannot be is found out before anything is emptied.
+    with pytest.raises(InputError, match="'barr' is no category of these images"):
+        scotoma.train(images, preset.plan(("barr",), (), 1), tmp_path / "run", overwrite=True)
+    with pytest.raises(InputError, match="'barr' is no category of these images"):
+        scotoma.verify(first, images, preset, tmp_path / "run", tasks=["barr"], overwrite=True)
+    with pytest.raises(InputError, match="'barr' is no category of these images"):
+        scotoma.verify_by_suite(first, images, tmp_path / "run", tasks=["barr"], overwrite=True)
+    assert scotoma.load_encoder(tmp_path / "run" / "encoder.safetensors").digest == first.digest
     other = scotoma.train(images, preset.plan(("bar",), (), 1), tmp_path / "run", overwrite=True)
     assert other.card.training["seed"] == 1
     parts = scotoma.divide(images, other)

@@ -139,8 +139,10 @@ def train(
     """
     from scotoma.encoder_file import load_encoder
     from scotoma.runs.run_folder import claim, held
+    from scotoma.training.run import require_images
     from scotoma.training.run import train as run
 
+    require_images(images, plan)  # before anything is emptied
     claim(Path(out), "training", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return load_encoder(run(images, plan, Path(out), anonymous=anonymous, progress=progress))
@@ -178,11 +180,12 @@ def verify(
         InputError: an unknown task, too few images, a folder that is in use or holds something else.
     """
     from scotoma.runs.run_folder import claim, held
-    from scotoma.verification.run import VerificationRequest
+    from scotoma.verification.run import VerificationRequest, require_images
     from scotoma.verification.run import verify as run
 
     named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
     request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
+    require_images(encoder, images, request, preset.verification)  # before anything is emptied
     claim(Path(out), "verification", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return run(encoder, images, request, preset.verification, Path(out), progress=progress)
@@ -249,7 +252,7 @@ def verify_by_suite(
             not one for each image or not finite, a folder that is in use or holds something else.
     """
     from scotoma.audit.computed_codes import codes_of
-    from scotoma.audit.run import AuditRequest, audit
+    from scotoma.audit.run import AuditRequest, audit, require_images
     from scotoma.audit.targets import Target, target_of_ours
     from scotoma.encoder_file import FrozenEncoder
     from scotoma.runs.run_folder import claim, held
@@ -267,6 +270,7 @@ def verify_by_suite(
             "Nothing says what is to be hidden: name it with hide, or what to attack with tasks."
         )
     request = AuditRequest(hidden, kept, named, suite, tuple(baselines), seed)
+    require_images(encoder, images, request)  # before anything is emptied
     claim(Path(out), "suite", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return audit(encoder, images, request, Path(out), progress=progress)

@@ -17,7 +17,7 @@ from scotoma.audit.material import (
 from scotoma.data.augmentation import centre_crop
 from scotoma.data.sampling import Rows
 from scotoma.data.splits import Fractions, SplitRecipe, divide
-from scotoma.data.table import MISSING, Attribute
+from scotoma.data.table import CATEGORY, MISSING, Attribute
 from scotoma.data.tasks import Task
 from scotoma.runs.progress import Silent
 from scotoma.verification.statistics import accuracy_interval, balanced_accuracy_interval
@@ -130,7 +130,7 @@ def test_images_of_which_the_label_is_missing_are_left_out_of_that_task_only() -
     assert examples.weights[examples.classes == 1].sum() == pytest.approx(
         examples.weights[examples.classes == 0].sum()
     )
-    object.__setattr__(TABLE, "attributes", {"category": TABLE.attributes["category"]})
+    object.__setattr__(TABLE, "attributes", {CATEGORY: TABLE.attributes[CATEGORY]})
 
 
 def test_copies_of_an_image_count_once_in_the_interval() -> None:

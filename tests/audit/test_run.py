@@ -190,6 +190,13 @@ def test_attempts_on_an_encoder_that_has_changed_behind_its_text_are_not_used(tm
     )
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_codes_of_any_scale_are_known_again(tmp_path: Path, scale: float) -> None:
+    watched = target(lambda images: means(images) * np.float32(scale))
+    first, again = (audit(watched, TABLE, REQUEST, tmp_path, workers=1) for _ in range(2))
+    assert again.tasks == first.tasks
+
+
 def test_who_learned_noise_by_heart_is_not_below_chance_on_its_own_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,7 +294,7 @@ def test_codes_of_which_nothing_else_is_known_give_the_same_verdict(tmp_path: Pa
     assert verdict.target.kind == "codes"
     assert found(verdict, "ant").outcome == "leaks"
     notes = {each.name: each.note for each in found(verdict, "ant").references}
-    assert notes["original images"] == "not available: there are codes only, no images"
+    assert notes["original images"] == "not available: there are only codes, not what makes them"
 
 
 def test_equal_codes_of_a_file_end_in_a_verdict_with_flags(tmp_path: Path) -> None:

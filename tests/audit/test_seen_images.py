@@ -9,7 +9,7 @@ import pytest
 from scotoma.audit import suites
 from scotoma.audit.run import AuditRequest, audit
 from scotoma.data.splits import Fractions, SplitRecipe, divide, parts_digest
-from scotoma.data.table import Attribute, ImageTable
+from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.encoder_file import Card
 from scotoma.errors import InputError
 from scotoma.runs.verdict import Verdict
@@ -80,6 +80,28 @@ def test_images_of_training_that_are_divided_in_another_way_are_refused(tmp_path
         "These are the images of training, but they are divided in another way: the encoder has seen some of "
         "those that would test it. Give the table, or the lists of files, that training was given."
     )
+
+
+def test_a_reserve_of_which_no_label_is_known_leaves_the_other_arm(tmp_path: Path) -> None:
+    table = images()
+    hidden = table.attributes["h"].labels.copy()
+    hidden[divide(table, RECIPE).reserve] = MISSING
+    there = replace(table, attributes={**table.attributes, "h": Attribute(("no", "yes"), hidden)})
+    verdict = audit(target(card=card(there)), there, REQUEST, tmp_path, workers=1)
+    by_task = {task.task: {attempt.sees for attempt in task.attempts} for task in verdict.tasks}
+    assert by_task == {"h": {"same"}, "k": {"same", "fresh"}}
+    assert [flag.task for flag in verdict.flags if flag.code == "no-fresh-images"] == ["h"]
+
+
+def test_an_encoder_for_utility_alone_must_not_have_seen_test_images(tmp_path: Path) -> None:
+    table = images()
+    other = replace(card(table), parts_digest="of another division")
+    with pytest.raises(InputError) as caught:
+        audit(target(card=card(table)), table, REQUEST, tmp_path, workers=1, utility=target(card=other))
+    assert str(caught.value).startswith(
+        "The encoder for utility alone: These are the images of training, but they are divided in another way"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reserve_that_is_too_small_to_learn_from_is_told(tmp_path: Path) -> None:

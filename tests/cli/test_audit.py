@@ -82,7 +82,7 @@ def test_codes_and_a_table_of_labels_are_enough(tmp_path: Path) -> None:
     verdict = Verdict.read(out / "verdict.json")
     assert {each.task: each.outcome == "leaks" for each in verdict.tasks} == {"Male": True, "Smiling": False}
     notes = {each.name: each.note for each in verdict.tasks[0].references}
-    assert notes["original images"] == "not available: there are codes only, no images"
+    assert notes["original images"] == "not available: there are only codes, not what makes them"
 
 
 class Quarters(torch.nn.Module):
@@ -128,6 +128,17 @@ def test_onnx_a_function_and_computed_codes_get_the_same_verdict(
         assert one.winner == other.winner
         assert [one.outcome, other.outcome, third.outcome] == ["leaks"] * 3
         assert third.winner is not None and third.winner.accuracy > 0.95
+
+
+def test_what_cannot_be_attacked_empties_no_folder(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert verify("blur=3", places, out, *SHAPE, *NAMES) == 0
+    before = (out / "verdict.json").read_bytes()
+    assert verify("blur=3", places, out, *SHAPE, "--hide", "runwayy", "--overwrite") == 2
+    assert "'runwayy' is no category of these images" in capsys.readouterr().err
+    assert (out / "verdict.json").read_bytes() == before
 
 
 def test_the_same_command_again_makes_nothing_anew_and_one_with_more_tasks_adds_them(

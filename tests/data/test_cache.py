@@ -15,7 +15,7 @@ from scotoma.data import cache
 from scotoma.data.cache import default_cache
 from scotoma.data.decoding import decode_image, fit_square, pixel_key
 from scotoma.data.fashion import GARMENTS, embedded_set
-from scotoma.data.images import open_images
+from scotoma.data.images import Labelling, open_images
 from scotoma.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -206,6 +206,39 @@ def test_what_a_killed_run_left_is_cleared_after_a_day(
     (photos / "cats/0.jpg").unlink()
     open_images(photos, 8, 3)
     assert sorted(own_cache.iterdir()) == [new, builds[0]]
+
+
+def test_a_file_that_can_be_read_again_is_no_longer_left_out(
+    photos: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that failed once leaves no trace in size and time of the file."""
+    read_bytes = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == "0.jpg":
+            raise OSError(5, "Input/output error")
+        return read_bytes(path)
+
+    with monkeypatch.context() as once:
+        once.setattr(Path, "read_bytes", failing)
+        for _ in range(2):
+            table = open_images(photos, 8, 3, labelling=Labelling(skip_unreadable=True))
+            assert len(table.skipped) == 3 and "Input/output error" in table.skipped[0]
+        assert len(builds) == 1
+    whole = open_images(photos, 8, 3)
+    assert (len(whole), whole.skipped, len(builds)) == (len(table) + 3, (), 2)
+
+
+def test_memory_that_runs_out_says_nothing_of_a_file(
+    photos: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("scotoma.data.decoding._to_rgb", full)
+    with pytest.raises(MemoryError):
+        open_images(photos, 8, 3, labelling=Labelling(skip_unreadable=True))
+    assert list(own_cache.iterdir()) == []
 
 
 def test_images_in_two_categories_are_left_out(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,17 @@ def test_attributes_have_a_head_each_with_their_values_for_classes() -> None:
     assert not hidden[0].is_apart(np.array([0, 1, 2, -1])).any()
 
 
+def test_a_column_may_be_called_category() -> None:
+    """Nothing but folders makes an attribute that stands for categories."""
+    table = {"category": FACES["hair"], "Male": FACES["Male"]}
+    hidden, kept = training_tasks(["Male"], ["category"], table)
+    assert [(str(task), task.class_names) for task in (*hidden, *kept)] == [
+        ("Male", ("not Male", "Male")),
+        ("category", ("black", "blond", "brown")),
+    ]
+    assert attack_tasks(["category"], table) == kept
+
+
 def test_a_missing_label_has_no_class() -> None:
     (task,) = attack_tasks(["hair"], FACES)
     assert task.classes_of(FACES["hair"].labels).tolist() == [0, 2, 1, -1]

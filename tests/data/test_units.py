@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scotoma.data.splits import PARTS, split
-from scotoma.data.units import units
+from scotoma.data.units import are_joined, units
 
 Case = tuple[list[str], list[str] | None, list[tuple[int, int]] | None]
 
@@ -114,6 +114,21 @@ def test_names_of_a_chain() -> None:
     assert names == [group_name("Yan")] * 4 + [group_name("zoé"), key(4)]
     # It must stay so, or images that were split by groups change sides.
     assert names[0] == "38e536eecfef42343476e5b24fe16c16"
+
+
+@pytest.mark.parametrize(
+    ("keys", "groups", "joined"),
+    [
+        ([0, 1, 2], ["ann", "ann", "bob"], False),
+        ([0, 1, 1], ["ann", "ann", "bob"], True),  # they share an image
+        ([0, 0, 1], ["", "ann", "bob"], True),  # without the second the first would be nobody's
+        ([0, 0, 1], ["", " ", "bob"], False),
+    ],
+)
+def test_groups_are_joined_where_a_unit_has_images_of_several(
+    keys: list[int], groups: list[str], joined: bool
+) -> None:
+    assert are_joined(units(np.array([key(each) for each in keys]), groups), groups) is joined
 
 
 def test_a_pair_without_groups_has_the_smaller_key() -> None:

@@ -217,6 +217,17 @@ def test_what_a_killed_run_was_writing_is_removed_by_the_next_holder(tmp_path: P
     assert files(tmp_path / "cells") == []
 
 
+def test_a_run_that_was_killed_before_it_had_a_marker_leaves_the_folder_free(tmp_path: Path) -> None:
+    for name in (LOCK, f".{MARKER}.abc.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    assert not claim(tmp_path, "training", resume=True)
+    assert files(tmp_path) == [LOCK, MARKER]
+    (tmp_path / MARKER).unlink()
+    (tmp_path / ".mine.tmp").write_bytes(b"")
+    with pytest.raises(InputError, match="is not empty and no run folder of Scotoma, it is left alone"):
+        claim(tmp_path, "training", overwrite=True)
+
+
 def test_the_lock_names_its_holder_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / LOCK).write_text("123456789012\n")
     contents = []

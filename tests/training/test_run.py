@@ -2,6 +2,7 @@ import json
 import math
 import time
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from scotoma.errors import InputError, TimeLimitReached, TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.training import run as run_module
-from scotoma.training.adversarial import start_game
+from scotoma.training.adversarial import Game, start_game
 from scotoma.training.collapse import Collapse
 from scotoma.training.figures import in_training_figures
 from scotoma.training.plan import TrainingPlan
@@ -210,13 +211,53 @@ def test_a_deadline_leaves_a_checkpoint_and_no_encoder(tmp_path: Path) -> None:
 
 def test_an_encoder_may_pass_through_a_collapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
-    looks = iter([CONSTANT, CONSTANT, healthy] * 20)
+    looks = chain([CONSTANT, CONSTANT, healthy] * 2, repeat(healthy))
     monkeypatch.setattr(run_module, "measure_collapse", lambda *_: next(looks))
     plan = training_plan(on_collapse="stop", evaluate_every=4, iterations=20)
     history = json.loads((train(image_table(), plan, tmp_path).parent / "history.json").read_text())
     dead = [look["collapse"]["dead"] for look in history["history"]]
     assert dead.count(0.75) >= 3
     assert dead[-1] == 0.0
+
+
+def test_an_average_that_has_collapsed_is_not_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last weights are sound at every look; what would be shipped is not."""
+    healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
+    averages: list[Encoder] = []
+
+    def begun(*given: Any) -> Game:
+        game = start_game(*given)
+        averages.append(game.average)
+        return game
+
+    monkeypatch.setattr(run_module, "start_game", begun)
+    monkeypatch.setattr(
+        run_module,
+        "measure_collapse",
+        lambda encoder, _: CONSTANT if any(encoder is each for each in averages) else healthy,
+    )
+    plan = training_plan(on_collapse="stop", encoder_average=0.5)
+    for _ in range(2):  # the same command again finds the same
+        with pytest.raises(TrainingStopped) as error:
+            train(image_table(), plan, tmp_path)
+        assert str(error.value).startswith(
+            f"Training stopped at iteration {plan.training.iterations}: the encoder that would be shipped "
+            "has collapsed. Of its outputs, 75% are dead,"
+        )
+        assert not (tmp_path / "encoder.safetensors").exists()
+    recording = training_plan(on_collapse="record", encoder_average=0.5)
+    assert train(image_table(), recording, tmp_path).exists()
+
+
+def test_the_last_look_is_at_the_statistics_that_are_shipped(tmp_path: Path) -> None:
+    """Running averages need hundreds of iterations to tell of an encoder; this run has three."""
+    plan = training_plan(warm_up=0, iterations=3, evaluate_every=3, encoder_average=0)
+    training = load_encoder(train(image_table(), plan, tmp_path)).card.training
+    (last,) = json.loads((tmp_path / "history.json").read_text())["history"]
+    assert last["collapse"] == training["collapse"]
+    assert last["accuracy"] == training["hidden"] | training["kept"]
 
 
 def test_a_collapse_before_the_first_encoder_update_is_not_its_doing(
@@ -315,6 +356,29 @@ def test_the_encoder_with_the_best_probe_is_shipped(tmp_path: Path, monkeypatch:
     assert about["probe"] == probes[1]
     # The adversary's figures are those of that moment.
     assert [about["hidden"]["ant"], about["kept"]["dog"]] == probes[1]["in_training"]
+
+
+def test_a_probe_of_a_collapsed_encoder_chooses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of a constant encoder is low, as nobody learns anything from it."""
+    losses = {10: -0.5, 13: -0.9, 16: -0.7, 19: -0.6}
+    healthy = replace(CONSTANT, dead=0.0, low_variance=0.0, low_deviation=0.0)
+    shipped: list[torch.Tensor] = []
+
+    def planned(encoder: Encoder, *_: object) -> Probed:
+        shipped.append(encoder.state_dict()["features.0.weight"].clone())
+        return Probed(list(losses.values())[len(shipped) - 1], (0.6, 0.9), (0.65, 0.2))
+
+    monkeypatch.setattr(run_module, "probe", planned)
+    monkeypatch.setattr(run_module, "probes_at", lambda settings, iteration: iteration in losses)
+    monkeypatch.setattr(run_module, "measure_collapse", lambda *_: CONSTANT if len(shipped) == 1 else healthy)
+    plan = training_plan(encoder_average=0.5, evaluate_every=100, on_collapse="record")
+    frozen = load_encoder(train(image_table(), plan, tmp_path))
+    assert torch.equal(frozen.network.state_dict()["features.0.weight"], shipped[2])
+    probes = json.loads((tmp_path / "history.json").read_text())["probes"]
+    assert [each["collapsed"] for each in probes] == [False, True, False, False]
+    assert frozen.card.training["probe"] == probes[2]
 
 
 def test_probes_change_no_weight_of_training_and_name_nothing(tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_other_images_may_be_neighbours_of_those_of_training() -> None:
     assert len(divide_as_in_training(card(near, "h", "k"), near).test) > 0
 
 
+@pytest.mark.parametrize("shared", ["in training", "now"])
+def test_groups_that_share_an_image_may_part_without_it(shared: str) -> None:
+    """Of two persons with one and the same photograph each is named by both."""
+    table = grouped(images())
+    joined = replace(table, sides=Sides(group_by="person", joined=True))
+    trained, there = (joined, table) if shared == "in training" else (table, joined)
+    fewer = replace(grouped(images(299)), sides=there.sides)
+    assert refused(card(trained, "h", "k"), fewer) == (
+        "Some groups (person) share an image and stay together, and these are not the images of training. "
+        "With one more or less, groups can move to another part, and the encoder has seen what tests it: "
+        "give the images of training, all of them."
+    )
+    assert len(divide_as_in_training(card(joined, "h", "k"), joined).test) > 0
+
+
 def test_whoever_asks_whether_these_are_the_images_of_training_is_told_of_other_sides() -> None:
     trained, there = card(grouped(images()), "h", "k"), images(299)
     with pytest.raises(InputError) as caught:

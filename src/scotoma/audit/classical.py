@@ -15,7 +15,7 @@ PENALTIES = (0.1, 3.0)
 NEIGHBOURS = (1, 5, 25, 101)
 TREES = 300
 BINS = 63  # of a feature: a quarter of the usual number, and of the time
-SOME = 1000  # images of which the distances to all others are held at a time
+DISTANCES = 1 << 23  # that are held at a time
 
 
 Features = Callable[[Floats], Floats]
@@ -153,10 +153,10 @@ def neighbours(training: Examples, stopping: Examples, occasion: Occasion) -> Le
                 learned_from: Floats = learned_from,
             ) -> Logits:
                 some = features(codes.flat())
-                found = []
-                for start in range(0, len(some), SOME):
+                found, at_once = [], max(DISTANCES // len(learned_from), 1)
+                for start in range(0, len(some), at_once):
                     occasion.go_on()
-                    nearest = _nearest(some[start : start + SOME], learned_from, count)
+                    nearest = _nearest(some[start : start + at_once], learned_from, count)
                     found.append(np.log(votes[nearest].sum(axis=1) + 1 / classes))
                 logits: Logits = np.concatenate(found)
                 return logits

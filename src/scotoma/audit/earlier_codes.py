@@ -43,6 +43,4 @@ def require_same_codes(folder: Path, codes: Floats, about: str) -> None:
                     "another folder (--out), or give --overwrite."
                 )
             return
-    write_checked_json(
-        path, {"format": FORMAT, "version": VERSION, "about": about, "seen": seen.round(9).tolist()}
-    )
+    write_checked_json(path, {"format": FORMAT, "version": VERSION, "about": about, "seen": seen.tolist()})

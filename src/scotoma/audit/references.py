@@ -41,7 +41,7 @@ TITLES = {
     "utility": "encoder for utility alone",
 }
 UNKNOWN = "not available: how the encoder is built is not known"
-NO_IMAGES = "not available: there are codes only, no images"
+NO_ENCODER = "not available: there are only codes, not what makes them"
 SHUFFLES = 20
 SHUFFLED_PRIOR = 1e-3
 POPULATION = 1024  # training images from which a random encoder takes its statistics
@@ -110,7 +110,7 @@ def beside(
 def _other(name: str, target: Target | None, elsewhere: Elsewhere) -> tuple[str, Target | None]:
     """The other encoder of a reference; where there cannot be one, why."""
     if target is None:
-        return NO_IMAGES, None
+        return NO_ENCODER, None
     if name == "identity":
         return "", identity(target.preprocessing, target.card)
     if name == "blur":
@@ -143,9 +143,11 @@ def blur(preprocessing: Preprocessing, card: Card | None) -> Target:
 def random_encoder(card: Card, table: ImageTable, parts: Split, seed: int) -> Target:
     """The encoder as it was before training: random weights, statistics of the training images."""
     network = from_seed(derive_seed(seed, "random encoder"), lambda: Encoder(card.encoder))
-    name = f"random encoder {card.encoder} {seed}"
+    rows = parts.training[:POPULATION]
+    population = blake2b(table.keys[rows].tobytes(), digest_size=16).hexdigest()
+    name = f"random encoder {card.encoder} {seed} {population}"
     shell = target_of("random encoder", "random", name, card.preprocessing, network)
-    images = _shown(cropped(table.pixels[parts.training[:POPULATION]], shell, None))
+    images = _shown(cropped(table.pixels[rows], shell, None))
     set_population_statistics(network, lambda: images.split(128))
     network.eval().requires_grad_(False)
     return shell
@@ -160,8 +162,8 @@ def target_of(name: str, kind: str, digest: str, preprocessing: Preprocessing, n
             codes: Floats = network(_shown(images)).numpy()
         return codes
 
-    size = f"{preprocessing.size} {preprocessing.stored_side} {preprocessing.channels}"
-    return Target(name, kind, f"{digest} {size}", preprocessing, encode)
+    # How crops are drawn counts, too: attackers learn from encoded crops.
+    return Target(name, kind, f"{digest} {preprocessing}", preprocessing, encode)
 
 
 def shuffled_labels(material: Material, task: Task, seed: int) -> Reference:

@@ -41,15 +41,18 @@ from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.photos import cores
 from scotoma.data.sampling import require_every_class
-from scotoma.data.splits import Fractions, SplitRecipe, divide
+from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
 from scotoma.data.table import ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks
 from scotoma.encoder_file import Card
+from scotoma.errors import InputError
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
+from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
+from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right
 from scotoma.verification.parts import require_same_parts
 from scotoma.verification.surroundings import surroundings
@@ -108,15 +111,29 @@ def audit(
         announce: is told a line with the time that `more` will take.
 
     Raises:
-        InputError: an unknown task, too few images.
+        InputError: an unknown task, too few images, an encoder that was trained on these images in another
+            division.
         TimeLimitReached: the deadline came first; finished attempts are kept.
     """
     crew = Crew(workers or cores(), progress or Silent(), deadline)
-    run = _Audit(target, table, request, folder, crew)
-    verdict = run.verdict(utility, command)
+    run = _Audit(target, table, request, folder, crew, utility)
+    for kept in ("cells", "more-cells", WINNERS):
+        clear_abandoned(folder / kept)
+    verdict = run.verdict(command)
     if more:
         find_more(more, run.subject(), folder, crew, announce)
     return verdict
+
+
+def require_images(
+    target: Target | Floats, table: ImageTable, request: AuditRequest, utility: Target | None = None
+) -> None:
+    """Check what `audit` would refuse of tasks and images, before a folder is emptied for it.
+
+    Raises:
+        InputError: an unknown task, too few images, images of training that are divided in another way.
+    """
+    _Audit(target, table, request, Path(), Crew(1, Silent(), None), utility)
 
 
 def digest_of(target: Target | Floats) -> str:
@@ -136,10 +153,11 @@ class _Audit:
         request: AuditRequest,
         folder: Path,
         crew: Crew,
+        utility: Target | None = None,
     ) -> None:
         self.started, self.clock = datetime.now(UTC), time.monotonic()
         self.table, self.request, self.folder, self.crew = table, request, folder, crew
-        self.attacked = target
+        self.attacked, self.utility = target, utility
         self.digest = digest_of(target)
         self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
         card = self.card
@@ -149,6 +167,8 @@ class _Audit:
         self.of_training = card is not None and require_same_parts(
             card, table, self.parts, request.hide, request.keep
         )
+        if utility and utility.card:
+            _require_same_parts_of_utility(utility.card, table, self.parts)
         arms: tuple[Sees, ...] = ("same", "fresh") if self.of_training else ("all",)
         self.rows = rows_of_parts(table, self.parts, arms, self.tasks[0], request.seed)
         halves = {f"{part} half of the validation": self.rows[part] for part in HALVES}
@@ -166,7 +186,7 @@ class _Audit:
         """What an encoder file of ours says of itself."""
         return self.target.card if self.target else None
 
-    def verdict(self, utility: Target | None, command: str) -> Verdict:
+    def verdict(self, command: str) -> Verdict:
         """Run what is missing, and judge."""
         request, suite = self.request, SUITES[self.request.suite]
         attackers = suite.attackers
@@ -181,7 +201,7 @@ class _Audit:
         found = make_attempts(jobs, material, attempts, request.seed, self.crew, "attackers")
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
-        elsewhere = references.beside(request.references, self.target, utility, others)
+        elsewhere = references.beside(request.references, self.target, self.utility, others)
         by_task = {
             task: [each for job, each in zip(jobs, found, strict=True) if job.task == task]
             for task in self.tasks
@@ -277,6 +297,8 @@ class _Audit:
             for part, each in parts.items()
         }
         known_right = label_only_right(task, keep, self.table, self.parts)
+        learned_from = [arm for arm in material.arms if _enough(material, task, arm)]
+        errors = [guessing_error(parts[arm].labels, task) for arm in learned_from]
         return Case(
             task,
             self.request.role(str(task)),
@@ -284,7 +306,7 @@ class _Audit:
             parts["test"],
             known_right,
             material.table.units_of(material.known_rows(task, "test")),
-            max(guessing_error(parts[arm].labels, task) for arm in material.arms),
+            max(errors, default=0.0),
             guessing_error(parts["choosing"].labels, task),
             counts,
             found,
@@ -302,6 +324,14 @@ class _Audit:
             for held_out in (False, True)
         )
         return flags.duplicates({"training": learned, "test": judged}, codes=codes_only)
+
+
+def _require_same_parts_of_utility(card: Card, table: ImageTable, parts: Split) -> None:
+    """A reference that has seen the test images would look more useful than it is."""
+    try:
+        require_same_parts(card, table, parts, card.hide or (), card.keep or ())
+    except InputError as error:
+        raise InputError(f"The encoder for utility alone: {error}") from None
 
 
 def _enough(material: Material, task: Task, sees: Sees) -> bool:

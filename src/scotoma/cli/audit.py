@@ -39,7 +39,7 @@ def run_audit(options: VerifyOptions, config: Path | None = None, limit: float |
     Raises:
         InputError: something that a suite without knobs does not take; names that are not there.
     """
-    from scotoma.audit.run import audit
+    from scotoma.audit.run import audit, require_images
     from scotoma.cli.threads import use_cores
     from scotoma.runs.progress import watched
 
@@ -52,6 +52,7 @@ def run_audit(options: VerifyOptions, config: Path | None = None, limit: float |
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     target, table, request = _opened(options, "others" in more)
     utility = None if options.utility is None else _utility(options.utility, target)
+    require_images(target, table, request, utility)  # before anything is emptied
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):

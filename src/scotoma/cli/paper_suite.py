@@ -42,7 +42,7 @@ def run_verification(
     from scotoma.data.tasks import known_names
     from scotoma.encoder_file import load_encoder
     from scotoma.runs.progress import watched
-    from scotoma.verification.run import make_plan
+    from scotoma.verification.run import make_plan, require_images
     from scotoma.verification.run import verify as verify_encoder
 
     _require_encoder_file(options)
@@ -56,6 +56,7 @@ def run_verification(
     for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
         if table.categories and (flag == "tasks" or encoder.card.hide is None):
             known_names(named, table.categories, flag)
+    require_images(encoder, table, _request(options), preset.verification)  # before anything is emptied
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scotoma.data.catalogue import Catalogue
-from scotoma.data.decoding import fit_square, pixel_key
+from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
 from scotoma.data.photos import CHUNK, Unreadable, Workers, decode_files, describe_unreadable, in_threads
 from scotoma.data.table import conflicting_rows
 from scotoma.errors import InputError, ScotomaError
@@ -84,7 +84,7 @@ def decoded(
     wanted = _describe(catalogue, side, channels)
     entry = (cache or default_cache()) / _entry_name(catalogue, side, channels)
     opened = _open_entry(entry, wanted)
-    if opened is None:
+    if opened is None or _can_be_read_now(catalogue, opened):
         try:
             _build_entry(entry, catalogue, wanted, progress, skip_unreadable)
         except InputError as error:  # of images that cannot be read
@@ -101,6 +101,17 @@ def decoded(
         unreadable = [Unreadable(catalogue.files[row], reason) for row, reason in opened.unreadable.items()]
         raise InputError(f"{describe_unreadable(unreadable, len(catalogue.files))} {ADVICE}")
     return opened
+
+
+def _can_be_read_now(catalogue: Catalogue, opened: Decoded) -> bool:
+    """Whether a file that could not be read when the entry was made can be by now, unchanged: rights, and a
+    disk that failed once, leave no trace in its size and time.
+    """
+    for row in opened.unreadable:
+        with contextlib.suppress(UnreadableImage):
+            decode_image(f"{catalogue.root}/{catalogue.files[row]}")
+            return True
+    return False
 
 
 def default_cache() -> Path:

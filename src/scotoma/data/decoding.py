@@ -140,6 +140,8 @@ def _decode_with_pillow(data: bytes) -> Pixels:
         raise UnreadableImage("neither JPEG, PNG nor WebP, or damaged from the start") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage(_too_large()) from error
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception as error:  # OSError, SyntaxError, ValueError, struct.error: Pillow's decoders raise many
         raise UnreadableImage(f"damaged or cut short ({error})") from error
 

@@ -293,7 +293,7 @@ def with_sides(
     if sides == Sides():
         return table
     # These load much of scipy, which training has no other use for.
-    from scotoma.data.units import units
+    from scotoma.data.units import are_joined, units
 
     if sides.column and sides.files:
         raise InputError("--split-column and --split-files both give the parts of the split: give one.")
@@ -306,6 +306,7 @@ def with_sides(
     groups = of_used(said.groups(sides.group_by)) if said and sides.group_by else None
     pairs = near() if sides.near_duplicates else None
     of_unit = units(table.keys, groups, pairs)
+    sides = replace(sides, joined=groups is not None and are_joined(of_unit, groups))
     parts = None
     if said and sides.column:
         given = of_used(said.text(sides.column))

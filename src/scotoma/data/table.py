@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from scotoma.errors import InputError
 
-# The attribute of images that lie in category folders.
-CATEGORY = "category"
+# The attribute of images that lie in category folders: no column of a table is without a name.
+CATEGORY = ""
 # The label of an image of which an attribute is not known.
 MISSING = -1
 AT_ONCE = 4096  # rows
@@ -43,12 +43,14 @@ class Sides:
     group_by: a column of the table whose values never stand on two sides (a person, a place, a video).
     near_duplicates: nearly equal images stay together.
     column: the one that gives each image its part. files: lists of files do.
+    joined: some values of `group_by` are one unit, as they share an image; found, not asked for.
     """
 
     group_by: str | None = None
     near_duplicates: bool = False
     column: str | None = None
     files: bool = False
+    joined: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,6 +50,14 @@ def units(keys: Keys, groups: Sequence[str] | None = None, pairs: Rows | None = 
     return np.array([names[number] for number in unit], "<U32")
 
 
+def are_joined(of_unit: Keys, groups: Sequence[str]) -> bool:
+    """Whether a unit holds images of different groups, or of a group and of none, as where two groups share
+    an image. Among other images, without the shared one, these would be two units.
+    """
+    named = [group if group.strip() else "" for group in groups]
+    return len(set(zip(of_unit.tolist(), named, strict=True))) > len(set(of_unit.tolist()))
+
+
 def _alike(values: list[str]) -> Rows:
     """Pairs (pairs, 2) of the first row of a value and each later one; none of values that are empty."""
     first: dict[str, int] = {}

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, a folder for the run's files is needed: choose another --out.")
-    occupied = folder.is_dir() and any(each.name != LOCK for each in folder.iterdir())
+    occupied = folder.is_dir() and any(not _is_left(each) for each in folder.iterdir())
     continued = occupied and not overwrite
     if occupied:
         _check_occupied(folder, kind, overwrite, resume)
@@ -271,6 +272,11 @@ def held(folder: Path) -> Iterator[None]:
     finally:
         # The file stays: removing it would let a third process lock another file of the same name.
         os.close(handle)
+
+
+def _is_left(file: Path) -> bool:
+    """Whether a file is one of ours that holds nothing: a lock, or what was to be its marker."""
+    return file.name == LOCK or fnmatch(file.name, f".{MARKER}.*.tmp")
 
 
 def clear_abandoned(folder: Path) -> None:

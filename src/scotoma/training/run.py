@@ -150,6 +150,8 @@ class _Run:
         self.losses += losses
         self.progress.advance()
         last = game.iteration == settings.iterations
+        if last:
+            self._settle(game.encoder)
         if last or game.iteration % settings.evaluate_every == 0:
             self._evaluate()
         if probes_at(settings, game.iteration):
@@ -177,8 +179,8 @@ class _Run:
         )
 
     def _evaluate(self) -> None:
-        """Record in-training accuracies on validation images and the collapse figures, with population
-        statistics.
+        """Record in-training accuracies on validation images and the collapse figures; before the last
+        iteration with running averages in the place of population statistics.
         """
         self._require_finite()
         collapse = measure_collapse(self.game.encoder, _images(self.collapse, COLLAPSE_BATCHES))
@@ -197,10 +199,14 @@ class _Run:
             for index, (task, accuracy) in enumerate(zip(self.tasks, accuracies, strict=True))
         }
         self.progress.advance(0, **figures, deviation=collapse.deviation)
-        if self.plan.training.on_collapse == "stop" and self._has_collapsed():
+        if self._has_collapsed():
             # No checkpoint of this state: the same command would go on from it to a useless encoder.
+            self._stop_at(collapse, "the encoder")
+
+    def _stop_at(self, collapse: Collapse, which: str) -> None:
+        if self.plan.training.on_collapse == "stop":
             raise TrainingStopped(
-                f"Training stopped at iteration {self.game.iteration}: the encoder has collapsed. Of its "
+                f"Training stopped at iteration {self.game.iteration}: {which} has collapsed. Of its "
                 f"outputs, {collapse.dead:.0%} are dead, {collapse.low_variance:.0%} have a variance below "
                 f"0.5 and {collapse.low_deviation:.0%} a deviation below 0.3 after the tanh. Use "
                 "normalisation = \"location\", a larger 'batch' or a lower 'encoder_rate'; "
@@ -208,17 +214,27 @@ class _Run:
             )
 
     def _probe(self) -> None:
-        """Attack the averaged encoder shortly, and keep a copy of it if no probe before was as good."""
-        game = self.game
-        set_population_statistics(game.average, lambda: _images(self.population, POPULATION_BATCHES))
+        """Attack the averaged encoder shortly, and keep a copy of it if no probe before was as good. One that
+        has collapsed, of which no attacker learns anything, is never kept.
+        """
+        game, before = self.game, self._sound_probes()
+        self._settle(game.average)
+        collapsed = measure_collapse(game.average, _images(self.collapse, COLLAPSE_BATCHES)).collapsed
         kept = list(zip(game.classifiers[len(self.hidden) :], self.kept, strict=True))
         found = probe(game.average, self.table, self.split, self.plan, self.hidden, kept)
-        if all(found.loss < before["loss"] for before in self.record.probes):
+        if not collapsed and all(found.loss < each["loss"] for each in before):
             game.chosen = copy.deepcopy(game.average)
-        in_training = self._in_training()[0]
-        self.record.probes.append({"iteration": game.iteration, **asdict(found), "in_training": in_training})
+        about = {"iteration": game.iteration, "collapsed": collapsed, "in_training": self._in_training()[0]}
+        self.record.probes.append(about | asdict(found))
         self._write_history()
         self.progress.advance(0, probe=f"{100 * found.accuracies[0]:.1f}%")
+
+    def _sound_probes(self) -> list[dict[str, Any]]:
+        return [each for each in self.record.probes if not each["collapsed"]]
+
+    def _settle(self, encoder: Encoder) -> None:
+        """Give an encoder the population statistics that it would be shipped with."""
+        set_population_statistics(encoder, lambda: _images(self.population, POPULATION_BATCHES))
 
     def _write_history(self) -> None:
         about = {"history": self.record.history, "probes": self.record.probes}
@@ -241,17 +257,22 @@ class _Run:
     def finish(self) -> dict[str, Any]:
         """Freeze the encoder that is shipped, with its population statistics. The in-training figures are
         those of the adversary on the encoder that it trained with, at that iteration.
+
+        Raises:
+            TrainingStopped: it has collapsed, and training is to stop at that.
         """
         shipped = self.game.chosen
         if shipped is None:
             shipped = self.game.average
             for encoder in (self.game.encoder, shipped):
-                set_population_statistics(encoder, lambda: _images(self.population, POPULATION_BATCHES))
+                self._settle(encoder)
             accuracies, about = self._in_training()[0], {}
         else:
-            best = min(self.record.probes, key=lambda each: float(each["loss"]))
+            best = min(self._sound_probes(), key=lambda each: float(each["loss"]))
             accuracies, about = best["in_training"], {"probe": best}
         collapse = measure_collapse(shipped, _images(self.collapse, COLLAPSE_BATCHES))
+        if collapse.collapsed:
+            self._stop_at(collapse, "the encoder that would be shipped")
         return {
             "hidden": dict(zip(map(str, self.hidden), accuracies, strict=False)),
             "kept": dict(zip(map(str, self.kept), accuracies[len(self.hidden) :], strict=True)),

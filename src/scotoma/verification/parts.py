@@ -1,7 +1,7 @@
 """Are these the images of training, and are they divided as they were then?"""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from scotoma.data.splits import Split, divide, parts_digest
 from scotoma.data.table import CATEGORY, ImageTable, Sides
@@ -58,7 +58,7 @@ def divide_as_in_training(card: Card, table: ImageTable) -> Split:
 
 
 def _require_same_sides(trained: Sides, now: Sides) -> None:
-    before, here = asdict(trained), asdict(now)
+    before, here = (asdict(replace(each, joined=False)) for each in (trained, now))
     # An anonymous file says that there was a column, not which.
     other = [
         f"{name} was {value!r} and is {here[name]!r}"
@@ -70,9 +70,14 @@ def _require_same_sides(trained: Sides, now: Sides) -> None:
             "The images must be divided as in training, or the encoder has seen what tests it: "
             f"{'; '.join(other)}. Open them with the labelling of training."
         )
+    whole = "the encoder has seen what tests it: give the images of training, all of them."
     if trained.near_duplicates:
         raise InputError(
             "In training nearly equal images were kept together, and these are other images. One that is "
-            "near to some of training can move them to another part, and the encoder has seen what tests "
-            "it: give the images of training, all of them."
+            f"near to some of training can move them to another part, and {whole}"
+        )
+    if trained.joined or now.joined:
+        raise InputError(
+            f"Some groups ({now.group_by}) share an image and stay together, and these are not the images of "
+            f"training. With one more or less, groups can move to another part, and {whole}"
         )

@@ -73,11 +73,8 @@ def verify(
         TimeLimitReached: the deadline came first.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    plan = make_plan(encoder, request, attack)
-    subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
-    suite = Suite(table, subjects, plan, folder, progress)
-    require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
-    workers = workers or cores()
+    suite = _suite(encoder, table, request, attack, folder, progress)
+    plan, subjects, workers = suite.plan, suite.subjects, workers or cores()
     cells = suite.run(workers, deadline)
     _write_pictures(suite, folder)
     about = _about(encoder, suite, command, workers) | {
@@ -87,6 +84,32 @@ def verify(
     results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
     results.write(folder / "results.json")
     return results
+
+
+def require_images(
+    encoder: FrozenEncoder, table: ImageTable, request: VerificationRequest, attack: AttackSettings
+) -> None:
+    """Check what `verify` would refuse of tasks and images, before a folder is emptied for it.
+
+    Raises:
+        InputError: as `verify`.
+    """
+    _suite(encoder, table, request, attack, Path(), None)
+
+
+def _suite(
+    encoder: FrozenEncoder,
+    table: ImageTable,
+    request: VerificationRequest,
+    attack: AttackSettings,
+    folder: Path,
+    progress: Progress | None,
+) -> Suite:
+    plan = make_plan(encoder, request, attack)
+    subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
+    suite = Suite(table, subjects, plan, folder, progress)
+    require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
+    return suite
 
 
 def make_plan(
