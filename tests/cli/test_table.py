@@ -178,7 +178,13 @@ def test_attacks_on_a_table(
         "notes": [],
         "digest": table.digest(),
         "same_as_training": True,
-        "sides": {"group_by": "person", "near_duplicates": False, "column": None, "files": False},
+        "sides": {
+            "group_by": "person",
+            "near_duplicates": False,
+            "column": None,
+            "files": False,
+            "joined": False,
+        },
         "split": {part: len(rows) for part, rows in vars(parts).items()},
         "groups": {part: len(set(persons[rows].tolist())) for part, rows in vars(parts).items()},
     }

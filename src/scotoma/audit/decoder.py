@@ -17,12 +17,12 @@ from scotoma.audit.neural import is_map
 from scotoma.audit.representations import by_channel, by_value
 from scotoma.data.sampling import Rows, generator
 from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
-from scotoma.networks.adam import Adam
+from scotoma.networks.adam import Adam, warming_up
 from scotoma.networks.classifier import convolution_block
 from scotoma.networks.first_weights import from_seed
+from scotoma.networks.running_average import RunningAverage
 from scotoma.runs.progress import Progress
 from scotoma.runs.seeds import derive_seed
-from scotoma.verification.protocol import AVERAGE, WARM_UP
 
 WIDTH, NARROWEST = 64, 16  # channels of maps of at most `SMALL` a side, and of large ones
 SMALL = 8
@@ -166,33 +166,30 @@ class _Student:
 
     def __init__(self, network: nn.Module, settings: DecoderSettings) -> None:
         self.network, self.settings = network, settings
-        self.average = copy.deepcopy(network).requires_grad_(False).eval()
+        self.average = RunningAverage(network)
+        self.drawing = self.average.network.eval()
         self.optimiser = Adam(network.parameters(), settings.rate)
         self.iteration = 0
-        self.best = copy.deepcopy(self.average.state_dict())
+        self.best = copy.deepcopy(self.drawing.state_dict())
 
     def update(self, codes: Tensor, images: Tensor) -> None:
-        self.optimiser.rate = self.settings.rate * min(1.0, (self.iteration + 1) / WARM_UP)
+        self.optimiser.rate = warming_up(self.settings.rate, self.iteration)
         self.optimiser.zero_grad()
         F.mse_loss(self.network(codes), images).backward()
         self.optimiser.step()
         self.iteration += 1
-        decay = min(AVERAGE, self.iteration / (self.iteration + 9))
-        now = self.network.state_dict()
-        for name, mean in self.average.state_dict().items():
-            if mean.is_floating_point():
-                mean.lerp_(now[name].detach(), 1 - decay)
+        self.average.update(self.iteration)
 
     def keep(self, lowest: bool) -> None:
         if lowest:
-            self.best = copy.deepcopy(self.average.state_dict())
+            self.best = copy.deepcopy(self.drawing.state_dict())
 
     def restore(self) -> None:
-        self.average.load_state_dict(self.best)
+        self.drawing.load_state_dict(self.best)
 
     @torch.inference_mode()
     def draw(self, codes: Tensor) -> Tensor:
-        images: Tensor = self.average(codes)
+        images: Tensor = self.drawing(codes)
         return images
 
 

@@ -12,6 +12,14 @@ from torch.optim.adam import adam
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+WARM_UP = 20  # steps over which a rate rises
+
+
+def warming_up(rate: float, step: int) -> float:
+    """The rate of an early step, counted from 0: Adam's first steps are as long as its rate allows, in
+    whatever direction the first batches point.
+    """
+    return rate * min(1.0, (step + 1) / WARM_UP)
 
 
 class Adam:

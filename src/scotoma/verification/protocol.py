@@ -1,6 +1,5 @@
 """How is one attribute attacked on one frozen encoder? Section 4.1, 'Verification Protocol'."""
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from scotoma.data.table import MISSING
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
 from scotoma.metrics import balanced_accuracy, balanced_cross_entropy, image_weights, logits_of
-from scotoma.networks.adam import Adam
+from scotoma.networks.adam import Adam, warming_up
+from scotoma.networks.running_average import RunningAverage
 from scotoma.objectives import cross_entropy
 from scotoma.runs.results import Point, State
 from scotoma.verification.calibration import Calibration, calibrate
@@ -22,11 +22,7 @@ from scotoma.verification.codes import Codes
 from scotoma.verification.saturation import stage
 from scotoma.verification.settings import AttackSettings
 
-# The schedule 'averaged': iterations over which the rate rises, decay of the running average, iterations
-# before the first look.
-WARM_UP = 20
-AVERAGE = 0.99
-FIRST_LOOK = 16
+FIRST_LOOK = 16  # iterations before it, with the schedule 'averaged'
 
 Weights = dict[str, Tensor]
 
@@ -146,12 +142,9 @@ class _Student:
         self.rate = rate
         self.network.train()
         self.optimiser = Adam(self.network.parameters(), rate)
+        self.average = RunningAverage(self.network) if self.settings.schedule == "averaged" else None
         # What is looked at and kept: the network itself, or the average of what it was lately.
-        self.looked_at = self.network
-        if self.settings.schedule == "averaged":
-            self.looked_at = copy.deepcopy(self.network).requires_grad_(False)
-            pairs = zip(_tensors(self.looked_at), _tensors(self.network), strict=True)
-            self.averages = [(average, now) for average, now in pairs if average.is_floating_point()]
+        self.looked_at = self.average.network if self.average else self.network
 
     def _learn(self, updates: int) -> float:
         """So many updates; returns their mean training cross-entropy.
@@ -168,28 +161,14 @@ class _Student:
             loss = cross_entropy(logits, torch.from_numpy(classes))
             self.optimiser.zero_grad()
             loss.backward()
-            if self.settings.schedule == "averaged":
-                self._warm_up()
+            if self.average:
+                self.optimiser.rate = warming_up(self.rate, self.iteration)
             self.optimiser.step()
             self.iteration += 1
-            if self.settings.schedule == "averaged":
-                self._update_average()
+            if self.average:
+                self.average.update(self.iteration)
             total += loss.detach()
         return float(total) / updates
-
-    def _warm_up(self) -> None:
-        # Adam's first steps are as long as its rate allows, in whatever direction the first batches point.
-        self.optimiser.rate = self.rate * min(1.0, (self.iteration + 1) / WARM_UP)
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """average = a average + (1 - a) weights, statistics of normalisation included.
-
-        The decay a rises to its value, so that the random first weights are forgotten.
-        """
-        decay = min(AVERAGE, self.iteration / (self.iteration + 9))
-        for average, now in self.averages:
-            average.lerp_(now, 1 - decay)
 
     def _look(self, train_cross_entropy: float) -> Point:
         """The figures on the validation images, calibrated on them."""
@@ -212,11 +191,6 @@ class _Student:
 def _known(labels: Rows) -> Tensor:
     """Places of the images of which the label is not missing."""
     return torch.from_numpy(np.flatnonzero(labels != MISSING))
-
-
-def _tensors(network: nn.Module) -> list[Tensor]:
-    """Weights and statistics themselves, no copies: later updates show in them."""
-    return list(network.state_dict().values())
 
 
 def _weights(network: nn.Module) -> Weights:
