@@ -66,6 +66,15 @@ def test_rectified_codes_and_channels_of_other_scales_are_not_collapsed() -> Non
     assert collapsed(codes() * scales) is None
 
 
+@pytest.mark.parametrize("others", [1, 5])
+def test_values_of_other_units_are_not_dead(others: int) -> None:
+    """One value goes to 20,000, or is moved by an outlier; the others vary as they should."""
+    random = np.random.default_rng(0)
+    for large in (random.uniform(0, 20_000, 300), np.eye(300)[7] * 1e6):
+        mixed = np.concatenate([large[:, None], random.uniform(0, 1, (300, others))], axis=1)
+        assert collapsed(mixed.astype(np.float32)) is None
+
+
 def test_equal_codes() -> None:
     equal = np.repeat(codes(1), 50, axis=0)
     said = "All 50 codes are equal: the encoder tells nothing of any image."
@@ -318,6 +327,12 @@ def test_a_winner_below_the_floor() -> None:
     # The interval is as wide above: -.056 + .06.
     assert winner_below_floor(replace(WINNER, excess_low=-0.116)) is None
     assert winner_below_floor(replace(WINNER, excess=0.02, excess_low=0.01)) is None
+    assert winner_below_floor(WINNER, floor_is_guessing=True) == Flag(
+        "winner-below-floor",
+        "The best attacker (cnn, 50.0 %) is 5.6 points worse than guessing. That comes about by chance in "
+        "one case of forty; or test images are unlike those that it learned from.",
+        blocks=True,
+    )
 
 
 def test_kept_labels_that_tell_the_hidden_one() -> None:
@@ -325,9 +340,10 @@ def test_kept_labels_that_tell_the_hidden_one() -> None:
         "Who knows the kept labels alone is right in 72.5 %, guessing in 50.0 %: what is kept tells much of "
         "what is hidden, and no encoder can prevent that."
     )
-    assert dependent_labels(0.725, 0.5) == Flag("dependent-labels", said)
-    assert dependent_labels(10 / 18, 0.5) is None
-    assert dependent_labels(0.725, 0.5, limit=0.3) is None
+    assert dependent_labels(0.725, 0.7, 0.5) == Flag("dependent-labels", said)
+    assert dependent_labels(0.725, 0.55, 0.5) is None  # a few test images say nothing
+    assert dependent_labels(10 / 18, 0.54, 0.5) is None
+    assert dependent_labels(0.725, 0.7, 0.5, limit=0.3) is None
 
 
 def test_an_attacker_that_failed() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from scotoma.audit.input_shape import ShapeFlags
 from scotoma.audit.python_function import open_function
@@ -41,6 +42,24 @@ def test_a_function_is_found_in_the_current_folder(write: Write) -> None:
     encode, digest = open_function(f"{name}:double", ShapeFlags())
     assert np.array_equal(encode(PIXELS), PIXELS * 2.0)  # type: ignore[arg-type]
     assert len(digest) == 32 and sys.path == before
+
+
+def test_what_a_module_sets_for_all_of_torch_holds_for_its_own_code_only(write: Write) -> None:
+    text = "import torch\ntorch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False)\n"
+    text += (
+        "def ones(images):\n    torch.set_default_dtype(torch.float64)\n    torch.set_grad_enabled(False)\n"
+    )
+    encode, _ = open_function(f"{write(text + '    return torch.ones(len(images), 2)')}:ones", ShapeFlags())
+    for _ in range(2):
+        assert (torch.get_default_dtype(), torch.is_grad_enabled()) == (torch.float32, True)
+        assert getattr(encode(PIXELS), "dtype", None) == torch.float64
+
+
+def test_a_function_may_import_when_it_is_called(write: Write) -> None:
+    helper = write("def double(images):\n    return images * 2.0\n")
+    name = write(f"def late(images):\n    import {helper}\n    return {helper}.double(images)\n")
+    encode, _ = open_function(f"{name}:late", ShapeFlags())
+    assert np.array_equal(encode(PIXELS), PIXELS * 2.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

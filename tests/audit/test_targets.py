@@ -45,6 +45,30 @@ def trained(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            torch.complex(torch.ones(2, 3), torch.ones(2, 3)),
+            "theirs gave Tensor; codes are an array of numbers",
+        ),
+        ((torch.ones(2, 3), torch.ones(2, 3)), "theirs gave 2 arrays; codes are one array of numbers"),
+        ([np.ones((2, 3)), np.ones(2)], "theirs gave 2 arrays; codes are one array of numbers"),
+        (torch.full((2, 3), 2**24 + 1), "theirs: float32, in which attackers compute, holds whole numbers"),
+    ],
+)
+def test_no_part_of_what_is_given_is_left_out_silently(given: object, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        checked("theirs", lambda pixels: given, STORED)
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64, torch.bool])
+def test_tensors_of_other_kinds_are_codes(kind: torch.dtype) -> None:
+    encode = checked("theirs", lambda pixels: torch.from_numpy(pixels[:, :, 0, 0] > 100).to(kind), STORED)
+    assert np.array_equal(encode(images(5)), images(5)[:, :, 0, 0] > 100)
+
+
 def test_our_own_encoder_gives_exactly_the_codes_that_it_gives_elsewhere(trained: Path) -> None:
     frozen, target = load_encoder(trained), open_target(str(trained), ShapeFlags())
     stored = np.random.default_rng(0).integers(0, 256, (150, 10, 10, 1), np.uint8)

@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 import scotoma
 from scotoma.audit import suites
+from scotoma.audit.examples import Learned
 from scotoma.cli import main
 from scotoma.data.images import open_images
 from scotoma.errors import InputError
@@ -130,6 +132,33 @@ def test_onnx_a_function_and_computed_codes_get_the_same_verdict(
         assert third.winner is not None and third.winner.accuracy > 0.95
 
 
+def test_what_is_both_hidden_and_kept_is_refused(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("--hide", "bar,office", "--keep", "office")
+    assert verify("blur=3", places, tmp_path / "out", *SHAPE, *names) == 2
+    assert capsys.readouterr().err.endswith(
+        "both hidden and kept: office; a category can be only one of them\n"
+    )
+
+
+def test_attempts_that_failed_are_told_and_tried_again(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Learned:
+        raise MemoryError
+
+    name = QUICK[1].name
+    with monkeypatch.context() as once:
+        broken = (QUICK[0], replace(QUICK[1], learn=fails))
+        once.setitem(suites.SUITES, "standard", suites.Suite(broken))
+        assert verify("blur=3", places, tmp_path / "out", *SHAPE, *NAMES) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith("attempts failed; the same command tries them again.\n")
+    assert f"Attackers that failed: {name}" in " ".join(said.out.split())
+    assert verify("blur=3", places, tmp_path / "out", *SHAPE, *NAMES) == 0
+
+
 def test_what_cannot_be_attacked_empties_no_folder(
     places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +204,21 @@ def test_the_same_command_again_makes_nothing_anew_and_one_with_more_tasks_adds_
             NAMES,
             "blur=3 takes images of any size: give --size and --channels (--size: pixels a side; --channels: "
             "1 for gray, 3 for RGB).\n",
+        ),
+        (
+            "blur=3",
+            ("--size", "0", "--channels", "3", *NAMES),
+            "Images need at least 1 pixel a side, not 0.\n",
+        ),
+        (
+            "blur=3",
+            ("--size", "100000", "--channels", "3", *NAMES),
+            "--size 100000: images can have at most 4,096 pixels a side.\n",
+        ),
+        (
+            "blur=3",
+            (*SHAPE, *NAMES, "--utility", "blur=3"),
+            "--utility takes an encoder file (.safetensors), not blur=3.\n",
         ),
         (
             "blurr=3",

@@ -183,7 +183,6 @@ def test_attacks_on_a_table(
             "near_duplicates": False,
             "column": None,
             "files": False,
-            "joined": False,
         },
         "split": {part: len(rows) for part, rows in vars(parts).items()},
         "groups": {part: len(set(persons[rows].tolist())) for part, rows in vars(parts).items()},

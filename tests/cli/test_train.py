@@ -126,7 +126,6 @@ def test_what_was_asked_is_written_down(places: Path, trained: Path) -> None:
             "near_duplicates": False,
             "column": None,
             "files": False,
-            "joined": False,
         },
         "hide": ["airport_terminal"],
         "keep": ["office"],

@@ -1,16 +1,17 @@
 import csv
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from scotoma.audit import run, suites
+from scotoma.audit import more, run, suites
 from scotoma.audit.more import Subject
 from scotoma.audit.suites import LOGISTIC
 from scotoma.cli import main, verify
 from scotoma.reports.more import more_section
-from scotoma.runs.more import More
+from scotoma.runs.more import More, Piece
 from scotoma.runs.run_folder import read_json
 from tests.audit.attribute_subjects import NETWORK, QUICK
 from tests.tiny import shrink_embedded_set
@@ -70,6 +71,34 @@ def test_more_is_found_written_and_shown(
     assert main([*command]) == 0
     assert More.read(out / "more.json") == both
     assert "Now what was asked for" not in capsys.readouterr().out
+
+
+def test_what_is_not_made_yet_is_shown_as_missing(
+    codes: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    command = ["verify", codes[0], "--data", codes[1], *ASKED, "--out", str(out)]
+    make = more._make
+
+    def stopped(name: Piece, *rest: Any) -> Any:
+        if name == "sweeps":
+            raise KeyboardInterrupt
+        return make(name, *rest)
+
+    with monkeypatch.context() as once:
+        once.setattr(more, "_make", stopped)
+        assert main([*command, "--with", "others,sweeps"]) == 130
+    section = more_section(out)
+    assert section is not None and "Asked for and not made yet: sweeps." in section
+    capsys.readouterr()
+    assert main(["info", str(out)]) == 0
+    assert "finished but for sweeps" in capsys.readouterr().out
+    assert main(command) == 0
+    section = more_section(out)
+    assert section is not None and "not made yet" not in section
 
 
 def test_categories_that_were_not_named_are_attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

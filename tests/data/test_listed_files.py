@@ -89,9 +89,12 @@ def test_what_is_wrong_with_a_path_is_told(root: Path) -> None:
         "..": ("files elsewhere", f"'..' leads out of {root}"),
         f"{root.parent}/outside.jpg": (
             "files elsewhere",
-            f"'{root.parent}/outside.jpg' leads out of {root}",
+            f"'{root.parent}/outside.jpg' leads out of {root} (--root names another folder)",
         ),
-        f"{root}2/a.jpg": ("files elsewhere", f"'{root}2/a.jpg' leads out of {root}"),
+        f"{root}2/a.jpg": (
+            "files elsewhere",
+            f"'{root}2/a.jpg' leads out of {root} (--root names another folder)",
+        ),
     }
     found = find_files(list(reasons), root)
     assert found.problems == [(row, *each) for row, each in enumerate(reasons.values())]

@@ -83,7 +83,7 @@ def test_title_and_verdict() -> None:
     text = words(results())
     assert "Hidden: \N{MINUS SIGN}shirt . Kept: +bag ." in text
     assert (
-        "Still leaks shirt still leaks: a fresh attacker finds out whether an encoded image shows it "
+        "Still leaks shirt still leaks: a fresh attacker rightly tells whether an encoded image shows it "
         "in 66.0 % "
         "of cases (95 % interval 63.6 to 68.3; 50 % is guessing, 55.6 % is what knowing only the kept label "
         "gives), against 86.9 % on the original images. bag can still be recognised in 98.1 % of "

@@ -9,8 +9,8 @@ from tests.reports.examples import cell, changed, lacking, results, without
 
 KEPT = "`bag` can still be recognised in 98.1 % of cases, against 98.9 % on originals."
 HIDDEN = (
-    "`shirt` still leaks: a fresh attacker finds out whether an encoded image shows it in 66.0 % of cases "
-    "(95 % interval 63.6 to 68.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
+    "`shirt` still leaks: a fresh attacker rightly tells whether an encoded image shows it in 66.0 % of "
+    "cases (95 % interval 63.6 to 68.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
     "against 86.9 % on the original images."
 )
 BELOW: dict[str, Any] = {"test_accuracy": 0.562, "test_low": 0.541, "test_high": 0.583}
@@ -27,7 +27,7 @@ def test_a_leak_and_a_kept_task() -> None:
 
 def test_no_leak_is_said_only_of_a_finished_attack_that_is_not_above_the_floor() -> None:
     assert verdict(changed(results(), "encoder", "shirt", **BELOW)) == (
-        "No leak of `shirt` was found: a fresh attacker finds out whether an encoded image shows it "
+        "No leak of `shirt` was found: a fresh attacker rightly tells whether an encoded image shows it "
         "in 56.2 % "
         "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the "
         "kept label gives), "
@@ -79,7 +79,7 @@ def test_a_floor_at_chance_is_not_explained_twice() -> None:
 
 def test_several_hidden_tasks_are_each_judged() -> None:
     assert verdict(second_hidden(results(), test_low=0.541)) == (
-        f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker finds out whether an encoded "
+        f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker rightly tells whether an encoded "
         "image shows it in "
         "77.1 % of cases (95 % interval 54.1 to 78.8; floor 55.6 %), against 93.2 % on the original images. "
         f"{KEPT}"
@@ -166,15 +166,15 @@ def of_four(made: Results, task: str = "shirt", **changes: Any) -> Results:
 
 def test_of_four_classes_25_is_guessing() -> None:
     assert verdict(of_four(results(), floor=0.4)) == (
-        "`shirt` still leaks: a fresh attacker finds out which of 4 classes an encoded image shows in 66.0 % "
-        "of cases (95 % interval 63.6 to 68.3; 25 % is guessing, 40.0 % is what knowing only the kept label "
-        f"gives), against 86.9 % on the original images. {KEPT}"
+        "`shirt` still leaks: a fresh attacker rightly tells which of 4 classes an encoded image shows in "
+        "66.0 % of cases (95 % interval 63.6 to 68.3; 25 % is guessing, 40.0 % is what knowing only the kept "
+        f"label gives), against 86.9 % on the original images. {KEPT}"
     )
     below: dict[str, Any] = {"test_accuracy": 0.27, "test_low": 0.24, "test_high": 0.3, "floor": 0.25}
     assert verdict(of_four(results(), **below)) == (
-        "No leak of `shirt` was found: a fresh attacker finds out which of 4 classes an encoded image shows "
-        "in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the original "
-        f"images. {KEPT}"
+        "No leak of `shirt` was found: a fresh attacker rightly tells which of 4 classes an encoded image "
+        "shows in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the "
+        f"original images. {KEPT}"
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.audit.precision import require_held
 from scotoma.data.attribute_table import AttributeTable, read_label_table
 from scotoma.data.images import Labelling
 from scotoma.data.splits import given_parts
@@ -117,6 +118,7 @@ def checked_codes(array: npt.NDArray[Any], name: str) -> Codes:
         raise InputError(f"{name} holds an array of shape {array.shape}; codes are an array (images, ...).")
     with np.errstate(over="ignore"):
         codes = array.astype(np.float32, order="C")
+    require_held(array, codes, name)
     bad = np.flatnonzero(~np.isfinite(codes).reshape(len(codes), -1).all(axis=1))
     if len(bad):
         shown = ", ".join(map(str, bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")

@@ -146,7 +146,7 @@ def read_filter(named: str, size: int | None = None) -> Filter:
         return Filter(word)
     kind = KINDS[word]
     whole = isinstance(kind.example, int)
-    highest = size if whole and kind.highest is None else kind.highest
+    highest = (size or None) if whole and kind.highest is None else kind.highest
     number = number_of(text)
     if (
         number is None

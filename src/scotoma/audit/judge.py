@@ -68,7 +68,7 @@ def judge(
         winner = winners[index]
         if winner is not None:
             winner = replace(winner, p_holm=p_values.get(index, winner.p))
-        raised = flags_of(case, winner, attackers)
+        raised = flags_of(case, winner, attackers, seed)
         said += raised
         blocking = [each.said for each in (*encoder_flags, *raised) if each.blocks]
         verdicts.append(_verdict(case, winner, blocking))
@@ -107,7 +107,7 @@ def look(case: Case, seed: int, tests: int = 1) -> Winner | None:
     )
 
 
-def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker]) -> list[Flag]:
+def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker], seed: int) -> list[Flag]:
     """What makes the verdict on a task doubtful."""
     attempts = attempts_of(case)
     more_than = {each.name: each.more_than for each in attackers if each.more_than}
@@ -116,13 +116,14 @@ def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker]) -
         flags.below_chance_on_training(attempts, 1 / case.task.classes, case.training_error),
     ]
     if case.role == "hide":
-        found.append(flags.dependent_labels(case.floor, 1 / case.task.classes))
+        known = accuracy_interval(case.known_right, case.test.labels, case.task, case.units, seed)
+        found.append(flags.dependent_labels(case.floor, known.low, 1 / case.task.classes))
     if winner is not None:
         found += [
             flags.bigger_is_worse(attempts, more_than, math.sqrt(2) * case.choosing_error),
             flags.still_rising(attempts, winner),
             flags.too_few_test_images(winner.smallest_leak),
-            flags.winner_below_floor(winner),
+            flags.winner_below_floor(winner, floor_is_guessing=case.floor == 1 / case.task.classes),
         ]
     return [replace(each, task=str(case.task)) for each in found if each is not None]
 

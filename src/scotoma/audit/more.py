@@ -6,7 +6,7 @@ made again, nor is an attempt that was finished before Ctrl-C.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from json import dumps
 from pathlib import Path
@@ -96,6 +96,8 @@ def find_more(
     found = _there(path, about)
     wanted = [name for name in pieces if getattr(found, name) is None]
     if wanted:
+        found = replace(found, asked=tuple(dict.fromkeys([*found.asked, *pieces])))
+        found.write(path)
         announce(_said(estimate(wanted, subject, crew.workers)))
     for name in wanted:
         begun = time.monotonic()

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from scotoma.audit.input_shape import ShapeFlags, present
 from scotoma.errors import InputError
@@ -50,7 +51,8 @@ def open_function(named: str, shape: ShapeFlags) -> tuple[Encode, str]:
     def encode(pixels: npt.NDArray[np.uint8]) -> object:
         given = present(pixels, scaling, layout)
         try:
-            return function(given)
+            with _here_first(), _torch_as_it_is():
+                return function(given)
         except (Exception, SystemExit) as error:
             came = f"{given.dtype} of shape {given.shape}"
             raise InputError(f"{named} failed on images ({came}): {_said(error)}") from error
@@ -59,7 +61,7 @@ def open_function(named: str, shape: ShapeFlags) -> tuple[Encode, str]:
 
 
 def _imported(name: str) -> ModuleType:
-    with _here_first():
+    with _here_first(), _torch_as_it_is():
         importlib.invalidate_caches()
         try:
             return importlib.import_module(name)
@@ -82,6 +84,19 @@ def _here_first() -> Iterator[None]:
     finally:
         with suppress(ValueError):  # the module has removed it itself
             sys.path.remove(here)
+
+
+@contextmanager
+def _torch_as_it_is() -> Iterator[None]:
+    """What somebody else's code sets for all of torch holds for that code only."""
+    kind, gradients, threads = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(kind)
+        torch.set_grad_enabled(gradients)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def _said(error: BaseException) -> str:

@@ -43,7 +43,7 @@ from scotoma.data.photos import cores
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
 from scotoma.data.table import ImageTable
-from scotoma.data.tasks import Task, attack_tasks, kept_tasks
+from scotoma.data.tasks import Task, attack_tasks, kept_tasks, require_hidden_or_kept
 from scotoma.encoder_file import Card
 from scotoma.errors import InputError
 from scotoma.runs.more import Piece
@@ -159,8 +159,10 @@ class _Audit:
         self.table, self.request, self.folder, self.crew = table, request, folder, crew
         self.attacked, self.utility = target, utility
         self.digest = digest_of(target)
-        self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
         card = self.card
+        if card is None or card.hide is None:  # else training has seen to it, and these may be other images
+            require_hidden_or_kept(request.hide, request.keep, table.attributes)
+        self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
         self.parts = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)

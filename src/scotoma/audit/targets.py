@@ -5,14 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from scotoma.audit.filters import FORMS, read_filter
 from scotoma.audit.input_shape import ShapeFlags
 from scotoma.audit.onnx_file import open_onnx
+from scotoma.audit.precision import require_held
 from scotoma.audit.python_function import open_function
 from scotoma.data.augmentation import Preprocessing
 from scotoma.data.decoding import require_size
@@ -25,6 +28,9 @@ Pixels = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.float32]
 Encode = Callable[[Pixels], Codes]
 
+# Kinds of numbers that NumPy does not have.
+SHORT = (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+LARGEST = 4096  # pixels a side: a hundred such images are 5 GB
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -117,8 +123,10 @@ def _codes(name: str, given: object, images: int) -> Codes:
     """What an encoder gave for some images as an array of its own, fp32, once it is known to be codes; one
     number an image is a code of one value, (images, 1).
     """
+    if isinstance(given, tuple | list) and any(np.ndim(each) > 1 for each in given):
+        raise InputError(f"{name} gave {len(given)} arrays; codes are one array of numbers (images, ...).")
     try:
-        array = np.asarray(given.detach().cpu().float() if isinstance(given, Tensor) else given)
+        array = _array(given) if isinstance(given, Tensor) else np.asarray(given)
     except Exception as error:  # whatever an object of somebody else's raises
         raise InputError(f"{name} gave {type(given).__name__}, which is no array: {error}") from error
     if array.dtype.kind not in "fiub":
@@ -133,11 +141,18 @@ def _codes(name: str, given: object, images: int) -> Codes:
         raise InputError(f"{name} gave an array of shape {array.shape}: the codes hold no values.")
     with np.errstate(over="ignore"):
         codes = np.array(array, np.float32, order="C")
+    require_held(array, codes, name)
     if bad := int((~np.isfinite(codes)).reshape(images, -1).any(axis=1).sum()):
         raise InputError(
             f"{name} gave codes that are not finite (NaN, or beyond float32) for {bad} of {images} images."
         )
     return codes[:, None] if codes.ndim == 1 else codes
+
+
+def _array(given: Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array of its own kind of numbers, so far as NumPy has that."""
+    held = given.detach().cpu()
+    return (held.float() if held.dtype in SHORT else held.resolve_conj().resolve_neg()).numpy()
 
 
 def _trained(named: str, shape: ShapeFlags) -> Target:
@@ -195,6 +210,8 @@ def _asked(named: str, shape: ShapeFlags) -> Preprocessing:
 def _preprocessing(size: int, channels: int) -> Preprocessing:
     """Some more than is encoded is stored, so that there is room for random crops."""
     require_size(size, channels)
+    if size > LARGEST:
+        raise InputError(f"--size {size}: images can have at most {LARGEST:,} pixels a side.")
     return Preprocessing(size, size + max(size // 8, 1), channels)
 
 

@@ -10,7 +10,6 @@ from scotoma.cli.options import resumable
 from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import claim, held, require_apart
-from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,6 +185,8 @@ def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", u
 def _utility(path: Path, target: "Target | npt.NDArray[np.float32]") -> "Target":
     from scotoma.audit.targets import ShapeFlags, Target, open_target
 
+    if path.suffix != ".safetensors":
+        raise InputError(f"--utility takes an encoder file (.safetensors), not {path}.")
     utility = open_target(str(path), ShapeFlags())
     stored = target.preprocessing if isinstance(target, Target) else None
     if stored is None or (stored.stored_side, stored.channels) != (
@@ -219,8 +220,8 @@ def _asked(
         "encoder": options.encoder,
         "digest": digest_of(target),
         "data": options.data,
-        "images": table.digest([*request.hide, *request.keep, *(request.tasks or ())][:1]),
-        "sides": to_dict(table.sides),
+        "images": table.digest((*request.hide, *request.keep) or (request.tasks or ())[:1]),
+        "sides": table.sides.recorded(),
         "hide": list(request.hide),
         "keep": list(request.keep),
         "tasks": list(request.tasks or ()),

@@ -114,11 +114,13 @@ def _verdict(path: Path) -> Facts:
 def _state(folder: Path) -> str:
     from scotoma.experiments.sweep_shown import FORMAT as SWEEP
     from scotoma.experiments.sweep_shown import VERSION as SWEEP_VERSION
+    from scotoma.runs.more import More
     from scotoma.runs.run_folder import read_checked_json
     from scotoma.training.state import last_iteration
 
     if any((folder / name).exists() for name in ("encoder.safetensors", "results.json", "verdict.json")):
-        return "finished"
+        missing = More.read(folder / "more.json").missing if (folder / "more.json").exists() else ()
+        return f"finished but for {', '.join(missing)}" if missing else "finished"
     if (folder / "sweep.json").exists():
         sweep = read_checked_json(folder / "sweep.json", SWEEP, SWEEP_VERSION)
         states = [each["state"] for each in sweep["cells"]]

@@ -88,7 +88,9 @@ def _require_encoder_file(options: VerifyOptions) -> None:
     flags += [flag for flag, value in (("--utility", options.utility), ("--with", options.more)) if value]
     if flags:
         raise InputError(f"{', '.join(flags)}: only --suite standard and --suite exhaustive take this.")
-    if not Path(options.encoder).exists() and any(sign in options.encoder for sign in "=:"):
+    path = Path(options.encoder)
+    other = not path.exists() and any(sign in options.encoder for sign in "=:")
+    if other or path.suffix in (".onnx", ".npy", ".npz"):
         raise InputError(
             f"{options.encoder} is no encoder file. Other encoders are attacked with --suite standard."
         )
@@ -122,7 +124,7 @@ def _asked(
         "data": options.data,
         "images": table.digest([*plan.hide, *plan.keep]),
         "categories": list(table.categories),
-        "sides": to_dict(table.sides),
+        "sides": table.sides.recorded(),
         "tasks": list(options.tasks or ()),
         "baselines": list(options.baselines),
         "seed": options.seed,

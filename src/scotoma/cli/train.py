@@ -256,7 +256,7 @@ def _asked(
         "data": options.data,
         "images": table.digest([*options.hide, *options.keep]),
         "categories": list(table.categories),
-        "sides": to_dict(table.sides),
+        "sides": table.sides.recorded(),
         "hide": list(options.hide),
         "keep": list(options.keep),
         "seed": options.seed,

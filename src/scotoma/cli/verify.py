@@ -106,7 +106,9 @@ def verify(
     options = build(VerifyOptions, values, where)
     object.__setattr__(options, "sets", tuple(settings or ()))
     if options.suite != "paper":
-        show_verdict(run_audit(options, config, limit))
+        found = run_audit(options, config, limit)
+        show_verdict(found)
+        require_no_failure(found)
         print(f"Write the report: {command_line('report', [options.out], {})}")
         return
     results = run_verification(options, where, config, limit)
@@ -124,6 +126,18 @@ def show_verdict(found: "Verdict") -> None:
     console = Console()
     console.print(verdict_table(found))
     console.print(verdict_said(found), markup=False, highlight=False)
+
+
+def require_no_failure(found: "Verdict") -> None:
+    """Check that every attempt of a suite came to an end.
+
+    Raises:
+        ScotomaError: some failed; their reasons are among the flags.
+    """
+    attempts = [each for task in found.tasks for each in task.attempts]
+    failed = sum(each.state == "failed" for each in attempts)
+    if failed:
+        raise ScotomaError(f"{failed} of {len(attempts)} attempts failed; the same command tries them again.")
 
 
 def show_results(results: Results) -> None:

@@ -91,7 +91,8 @@ class Folders:
             start = next((start for start in self._starts if path.startswith(start)), None)
             path = path[len(start) :] if start else ".."
         if path == ".." or path.startswith("../"):
-            return "", OUTSIDE, f"{text!r} leads out of {self.root}"
+            advice = " (--root names another folder)" if os.path.isabs(text) else ""
+            return "", OUTSIDE, f"{text!r} leads out of {self.root}{advice}"
         folder, _, name = path.rpartition("/")
         if name in self._list(folder) and is_image_name(name):
             return path, "", ""

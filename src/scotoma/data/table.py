@@ -8,7 +8,8 @@ name it.
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,11 @@ class Sides:
     column: str | None = None
     files: bool = False
     joined: bool = False
+
+    def recorded(self) -> dict[str, Any]:
+        """As records of a run have it."""
+        told = asdict(self)
+        return told if self.joined else {name: each for name, each in told.items() if name != "joined"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,15 +143,10 @@ def training_tasks(
     """
     if not hide:
         raise InputError("nothing to hide was named; name at least one category with --hide")
-    both = sorted(set(hide) & set(keep))
-    if both:
-        raise InputError(f"both hidden and kept: {', '.join(both)}; a category can be only one of them")
+    require_hidden_or_kept(hide, keep, attributes)
     if CATEGORY not in attributes:
-        _all_known(hide, keep, tuple(attributes), "attribute")
-        _require_different(hide, keep, attributes)
         return [_attribute_task(name, attributes) for name in hide], kept_tasks(keep, attributes)
     categories = attributes[CATEGORY].values
-    _all_known(hide, keep, categories, "category")
     if len(hide) == 1 and len(keep) + 1 == len(categories):
         raise InputError(
             f"every category but {hide[0]} is kept: what is none of them is {hide[0]}, which cannot be "
@@ -160,6 +155,23 @@ def training_tasks(
     apart = tuple(keep) if kept_apart else ()
     hidden = [Task((name,), categories, apart) for name in hide]
     return hidden, kept_tasks(keep, attributes)
+
+
+def require_hidden_or_kept(
+    hide: Sequence[str], keep: Sequence[str], attributes: Mapping[str, Attribute]
+) -> None:
+    """Check that what is to be hidden and what is to be kept are there, and not the same.
+
+    Raises:
+        InputError: a name that is both, an unknown one, or two names of one and the same.
+    """
+    if both := sorted(set(hide) & set(keep)):
+        raise InputError(f"both hidden and kept: {', '.join(both)}; a category can be only one of them")
+    if CATEGORY in attributes:
+        _all_known(hide, keep, attributes[CATEGORY].values, "category")
+    else:
+        _all_known(hide, keep, tuple(attributes), "attribute")
+        _require_different(hide, keep, attributes)
 
 
 def _all_known(hide: Sequence[str], keep: Sequence[str], names: Sequence[str], noun: str) -> None:

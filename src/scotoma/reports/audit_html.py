@@ -65,12 +65,15 @@ def render_verdict(verdict: Verdict, more: str | None = None) -> str:
 
 @dataclass(frozen=True)
 class _Told:
-    """One card at the top: its class and word, a sentence for each task in it, and reasons."""
+    """One card at the top: its class and word, a sentence for each task in it, reasons, and whether it says
+    how far figures on what is hidden go.
+    """
 
     style: str
     word: str
     sentences: list[str]
     reasons: tuple[str, ...] = ()
+    cautious: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,13 @@ def _told(verdict: Verdict) -> list[_Told]:
     """A card for each hidden task, one for what is kept, one for the rest."""
     styles = {"leaks": "leaks", "no leak found": "no-leak", "inconclusive": "inconclusive"}
     cards = [
-        _Told(styles[task.outcome], WORDS[task.outcome], [task_said(verdict, task)], _reasons(verdict, task))
+        _Told(
+            styles[task.outcome],
+            WORDS[task.outcome],
+            [task_said(verdict, task)],
+            _reasons(verdict, task),
+            cautious=True,
+        )
         for task in tasks_with(verdict, "hide")
     ]
     if not cards:

@@ -5,7 +5,6 @@ from rich.table import Table
 from rich.text import Text
 
 from scotoma.reports.audit_words import (
-    CAUTION,
     SEES,
     can_be_read,
     in_order,
@@ -16,7 +15,7 @@ from scotoma.reports.audit_words import (
     without_winner,
 )
 from scotoma.reports.table import COLOURS, SIGNS
-from scotoma.reports.verdict import guessing_said, percent
+from scotoma.reports.verdict import CAUTION, guessing_said, percent
 from scotoma.runs.verdict import TaskVerdict, Verdict, Winner
 
 _CAPTION = (

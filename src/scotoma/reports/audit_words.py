@@ -11,7 +11,6 @@ from scotoma.reports.verdict import percent
 from scotoma.runs.results import Role
 from scotoma.runs.verdict import Flag, Reference, Sees, TaskVerdict, Verdict, Winner
 
-CAUTION = "An empirical lower bound on leakage, no guarantee: other attackers may find more."
 WORDS = {
     "leaks": "Leaks",
     "no leak found": "No leak found at this power",

@@ -30,11 +30,12 @@ def more_section(folder: Path) -> str | None:
     if not path.is_file():
         return None
     found = More.read(path)
-    if not (found.others or found.reconstruction or found.sweeps):
+    if not (found.others or found.reconstruction or found.sweeps or found.missing):
         return None
     pages = environment()
     pages.filters |= {"by_class": _by_class, "share": _share}
     return pages.get_template(_TEMPLATE).render(
+        missing=found.missing,
         others=found.others,
         reconstruction=found.reconstruction,
         strip=_strip(Path(folder) / PICTURE, found.reconstruction),

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from scotoma.reports.done import spent
-from scotoma.reports.verdict import percent
+from scotoma.reports.verdict import CAUTION, percent
 from scotoma.runs.run_folder import make_folder_of, write_bytes
 
 MINUS = "\N{MINUS SIGN}"
@@ -22,7 +22,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals["minus"] = MINUS
+    found.globals |= {"minus": MINUS, "caution": CAUTION}
     found.filters |= {"percent": percent, "spent": spent, "code_names": code_names}
     return found
 

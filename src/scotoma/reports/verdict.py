@@ -18,6 +18,8 @@ from scotoma.reports.findings import (
 )
 from scotoma.runs.results import Cell, EncoderSummary, Results
 
+CAUTION = "An empirical lower bound on leakage, no guarantee: other attackers may find more."
+
 
 def verdict(results: Results) -> str:
     """Two sentences of plain words: what of the hidden still leaks, and can the kept still be recognised?
@@ -83,7 +85,7 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
     what = "whether an encoded image shows it"
     if len(cell.classes) > 2:
         what = f"which of {len(cell.classes)} classes an encoded image shows"
-    finds = f"a fresh attacker finds out {what} in {cases}"
+    finds = f"a fresh attacker rightly tells {what} in {cases}"
     if finding.outcome == "leaks":
         rising = ", and it was still improving when its budget ended" if cell.state == "inconclusive" else ""
         return f"{task} still leaks: {finds}{rising}"

@@ -146,7 +146,7 @@ class Sweeps:
 
 @dataclass(frozen=True)
 class More:
-    """Everything that was asked for beside the verdict; None is what was not.
+    """Everything that was asked for beside the verdict; None is what was not, or is still to be made.
 
     `about` names the codes, images, labels and seed that each piece belongs to; `seconds` are those that it
     took.
@@ -157,8 +157,14 @@ class More:
     others: Others | None = None
     reconstruction: Reconstruction | None = None
     sweeps: Sweeps | None = None
+    asked: tuple[Piece, ...] = ()
     format: str = FORMAT
     version: int = VERSION
+
+    @property
+    def missing(self) -> tuple[Piece, ...]:
+        """What was asked for and is not there."""
+        return tuple(name for name in self.asked if getattr(self, name) is None)
 
     def with_piece(
         self, name: Piece, found: Others | Reconstruction | Sweeps, about: str, seconds: float

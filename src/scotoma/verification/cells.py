@@ -78,7 +78,7 @@ class CellFolder:
         self._parts = parts
         self.data_digest = table.digest([*plan.hide, *plan.keep])
         # Where nothing else decides on sides, parts follow from images and seed.
-        self._sides = [to_dict(table.sides), parts_digest(table, parts)] if table.sides != Sides() else []
+        self._sides = [table.sides.recorded(), parts_digest(table, parts)] if table.sides != Sides() else []
 
     def labels(self, task: Task) -> Labels:
         """The categories of the images of each part in a task."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from scotoma.data.photos import cores
 from scotoma.data.table import CATEGORY, ImageTable
+from scotoma.data.tasks import require_hidden_or_kept
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
@@ -106,6 +107,8 @@ def _suite(
     progress: Progress | None,
 ) -> Suite:
     plan = make_plan(encoder, request, attack)
+    if encoder.card.hide is None:  # else training has seen to it, and these may be other images
+        require_hidden_or_kept(plan.hide, plan.keep, table.attributes)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
     require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)

@@ -13,7 +13,6 @@ from scotoma.data.photos import cores
 from scotoma.data.sampling import Rows
 from scotoma.data.table import ImageTable
 from scotoma.networks.precision import multiplies_in_bf16
-from scotoma.runs.settings import to_dict
 
 
 def about_images(table: ImageTable, parts: Iterable[tuple[str, Rows]]) -> dict[str, Any]:
@@ -30,7 +29,7 @@ def about_images(table: ImageTable, parts: Iterable[tuple[str, Rows]]) -> dict[s
         "images": len(table),
         "skipped": list(table.skipped),
         "notes": list(table.notes),
-        "sides": to_dict(table.sides),
+        "sides": table.sides.recorded(),
         "split": split,
         **({"groups": groups} if groups != split else {}),
     }
