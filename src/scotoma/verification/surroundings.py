@@ -43,7 +43,7 @@ def surroundings(workers: int, *packages: str) -> dict[str, Any]:
             "cores": cores(),
             "workers": workers,
             "bf16": multiplies_in_bf16(),
-            "system": platform.platform(),
+            "system": _system(),
         },
         "versions": {
             "scotoma": version("scotoma"),
@@ -62,3 +62,9 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _system() -> str:
+    """Kind of system, machine and C library: what a figure can depend on, and no name of a kernel's build."""
+    library = " ".join(each for each in platform.libc_ver() if each)
+    return f"{platform.system()} {platform.machine()}" + (f", {library}" if library else "")
