@@ -35,8 +35,8 @@ check the images, train an encoder, verify it by attacks, read the report, encod
 Try it first on the images that come with Scotoma: scotoma demo --out runs/demo"""
 
 _EPILOGUE = "What a verb does and takes: scotoma VERB --help. DATA is a folder with one folder of images per \
-category, a table of attributes (.csv, .tsv), a folder with IDX files, or the word fashion-mnist (the images that come \
-with Scotoma)."
+category, a table of attributes (.csv, .tsv), a folder with IDX files, or the word fashion-mnist (the images \
+that come with Scotoma)."
 
 
 def make_app() -> App:
