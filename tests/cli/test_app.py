@@ -37,6 +37,8 @@ def ends(error: BaseException) -> Callable[[], Callable[[object], None]]:
         (InputError("a mistake"), 2, "a mistake\n"),
         (ScotomaError("disk full"), 1, "disk full\n"),
         (TrainingStopped("not finite"), 1, "not finite\n"),
+        (MemoryError(), 1, "There was not enough memory. What was written is whole.\n"),
+        (MemoryError("9 GiB"), 1, "There was not enough memory (9 GiB). What was written is whole.\n"),
         (KeyboardInterrupt(), 130, "Stopped.\n"),
         (KeyboardInterrupt("The same command goes on."), 130, "Stopped. The same command goes on.\n"),
     ],

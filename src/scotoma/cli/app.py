@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 2)
     except ScotomaError as error:
         return _fail(str(error), 1)
+    except MemoryError as error:
+        what = f" ({error})" if str(error) else ""
+        return _fail(f"There was not enough memory{what}. What was written is whole.", 1)
     except KeyboardInterrupt as stop:
         return _fail(f"Stopped. {stop}".strip(), 130)
     except BrokenPipeError:

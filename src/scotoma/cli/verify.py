@@ -108,8 +108,8 @@ def verify(
     if options.suite != "paper":
         found = run_audit(options, config, limit)
         show_verdict(found)
-        require_no_failure(found)
         print(f"Write the report: {command_line('report', [options.out], {})}")
+        require_no_failure(found)
         return
     results = run_verification(options, where, config, limit)
     show_results(results)
