@@ -331,7 +331,7 @@ def test_unknown_tasks_and_classes_without_images_are_errors(tmp_path: Path) -> 
     with pytest.raises(InputError) as error:
         audit(target(), TABLE, replace(REQUEST, hide=("ape",)), tmp_path, workers=1)
     assert str(error.value) == (
-        "tasks: 'ape' is no category of these images; the nearest is 'eel'. "
+        "hide: 'ape' is no category of these images; the nearest is 'eel'. "
         "The categories are: ant, bee, cat, dog, eel"
     )
 
