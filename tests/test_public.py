@@ -58,6 +58,8 @@ def test_runs_in_python_are_refused_and_replaced_as_on_the_command_line(
     with pytest.raises(InputError, match="'barr' is no category of these images"):
         scotoma.verify_by_suite(first, images, tmp_path / "run", tasks=["barr"], overwrite=True)
     assert scotoma.load_encoder(tmp_path / "run" / "encoder.safetensors").digest == first.digest
+    with pytest.raises(InputError, match="is or holds what is to be read"):
+        scotoma.train(images, preset.plan(("bar",), (), 1), tmp_path, overwrite=True)
     other = scotoma.train(images, preset.plan(("bar",), (), 1), tmp_path / "run", overwrite=True)
     assert other.card.training["seed"] == 1
     parts = scotoma.divide(images, other)

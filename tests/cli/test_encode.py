@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import shutil
 import threading
 import time
 import zipfile
@@ -204,6 +205,20 @@ def test_every_output_that_exists_is_told_before_any_work(
     assert encode(absent, places, out, *more, "--overwrite") == 2
     assert capsys.readouterr().err == left_alone
     assert {each.read_text() for each in (out, ids, pictures / "0.png")} == {"mine"}
+
+
+def test_pictures_never_take_the_place_of_a_run(
+    trained: Path, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    encoder, before = run / "encoder.safetensors", sorted(run.iterdir())
+    command = ["encode", str(encoder), str(places), "--out", str(tmp_path / "a.npz"), "--overwrite"]
+    assert main([*command, "--pictures", str(run)]) == 2
+    assert capsys.readouterr().err == f"{run} holds a run, no pictures, it is left alone: choose another.\n"
+    assert main([*command, "--ids", str(encoder)]) == 2
+    assert capsys.readouterr().err == f"{encoder} is read: it cannot be written, too.\n"
+    assert sorted(run.iterdir()) == before
 
 
 def test_overwrite_replaces_all_that_was_written(

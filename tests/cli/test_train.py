@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,23 @@ def test_another_run_s_encoder_in_the_place_of_the_finished_one_is_told(
     )
     (out / "encoder.safetensors").write_bytes(mine)
     assert train(places, out, tiny, "--seed", "1") == 0
+
+
+@pytest.mark.parametrize("verb", ["train", "sweep"])
+def test_photographs_that_lie_in_a_run_are_not_deleted_with_it(
+    verb: str, places: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    shutil.copytree(places, run / "photos")
+    more = ["--alpha", "0.5"] if verb == "sweep" else []
+    names = ["--hide", "bar", "--keep", "office"]
+    command = [verb, str(run / "photos"), *names, *more, "--out", str(run), "--overwrite"]
+    assert main(command) == 2
+    assert capsys.readouterr().err.endswith(
+        f"{run} is or holds what is to be read ({run / 'photos'}): choose another --out.\n"
+    )
+    assert len(list((run / "photos").rglob("*.*"))) == len(list(places.rglob("*.*")))
 
 
 def test_overwrite_trains_anew_once_the_new_run_is_known_to_be_possible(

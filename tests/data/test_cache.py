@@ -286,6 +286,13 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_cache() == tmp_path / "home/.cache/scotoma"
 
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(InputError, match="name a folder in the environment variable SCOTOMA_CACHE"):
+        default_cache()
+
 
 def test_the_embedded_set_needs_no_cache(own_cache: Path) -> None:
     table = open_images("fashion-mnist", 28, 1)

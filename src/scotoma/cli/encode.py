@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import MARKER
+from scotoma.runs.run_folder import MARKER, read_json
 
 if TYPE_CHECKING:
     from scotoma.cli.release import Codes
@@ -89,6 +89,8 @@ def _check_outputs(options: EncodeOptions) -> None:
     if options.out.suffix != ".npz":
         problems.append(f"--out {options.out} must end in .npz.")
     named = [path for path in (options.out, options.ids, options.pictures) if path is not None]
+    if Path(options.encoder).resolve() in (path.resolve() for path in named):
+        problems.append(f"{options.encoder} is read: it cannot be written, too.")
     if len({path.resolve() for path in named}) < len(named):
         problems.append("--out, --ids and --pictures must be three different paths.")
     for path in (options.out, options.ids):
@@ -103,11 +105,15 @@ def _check_outputs(options: EncodeOptions) -> None:
 
 
 def _check_pictures(folder: Path, overwrite: bool) -> Iterator[str]:
+    from scotoma.cli.release import PICTURES
+
     if not folder.is_dir():
         yield f"{folder} is a file, a folder for the pictures is needed."
     elif any(folder.iterdir()):
         if not (folder / MARKER).is_file():
             yield f"{folder} is not empty and Scotoma did not write it, it is left alone: choose another."
+        elif read_json(folder / MARKER).get("kind") != PICTURES:
+            yield f"{folder} holds a run, no pictures, it is left alone: choose another."
         elif not overwrite:
             yield f"{folder} exists already: choose another, or give --overwrite to replace it."
 

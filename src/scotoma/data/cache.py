@@ -115,12 +115,22 @@ def _can_be_read_now(catalogue: Catalogue, opened: Decoded) -> bool:
 
 
 def default_cache() -> Path:
-    """`$SCOTOMA_CACHE`, or `scotoma` in `$XDG_CACHE_HOME`, or `~/.cache/scotoma`."""
+    """`$SCOTOMA_CACHE`, or `scotoma` in `$XDG_CACHE_HOME`, or `~/.cache/scotoma`.
+
+    Raises:
+        InputError: there is none of these.
+    """
     if named := os.environ.get("SCOTOMA_CACHE"):
         return Path(named)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "scotoma"
-    return Path.home() / ".cache" / "scotoma"
+    try:
+        return Path.home() / ".cache" / "scotoma"
+    except RuntimeError:
+        raise InputError(
+            "There is no home folder for the cache of decoded images: name a folder in the environment "
+            "variable SCOTOMA_CACHE."
+        ) from None
 
 
 @dataclass(frozen=True)

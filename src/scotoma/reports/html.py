@@ -75,6 +75,8 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
             "Give the folder that `scotoma verify` wrote (its --out)."
         )
     require_free(out, overwrite, "the report", "report.html")
+    if out.resolve() in ((run / name).resolve() for name in (RESULTS, VERDICT)):
+        raise InputError(f"{out} is what the report is made from: choose another --out.")
     if has_verdict:
         return write_page(out, render_verdict(Verdict.read(run / VERDICT), more_section(run)))
     return write_page(out, render(Results.read(run / RESULTS), run / "gallery.npz"))
