@@ -50,6 +50,10 @@ def test_runs_in_python_are_refused_and_replaced_as_on_the_command_line(
         f"{tmp_path / 'run'} holds a training run, not a verification run: choose another --out, or give "
         "--overwrite to replace it."
     )
+    with pytest.raises(InputError, match="baselines: 'identity' is not possible, allowed: identity, blur"):
+        scotoma.verify(first, images, preset, tmp_path / "attacks", baselines="identity")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="suite: 'standart' is not possible, allowed: standard, exhaustive"):
+        scotoma.verify_by_suite(first, images, tmp_path / "attacks", suite="standart")  # type: ignore[arg-type]
     # What cannot be is found out before anything is emptied.
     with pytest.raises(InputError, match="'barr' is no category of these images"):
         scotoma.train(images, preset.plan(("barr",), (), 1), tmp_path / "run", overwrite=True)

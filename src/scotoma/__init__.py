@@ -14,7 +14,7 @@ A user's mistake raises InputError, what else goes wrong on purpose its base Sco
 imported before it is used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -184,6 +184,7 @@ def verify(
     from scotoma.verification.run import VerificationRequest, require_images
     from scotoma.verification.run import verify as run
 
+    _require_known(baselines, ("identity", "blur"), "baselines")
     named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
     request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
     require_images(encoder, images, request, preset.verification)  # before anything is emptied
@@ -253,6 +254,10 @@ def verify_by_suite(
         InputError: an unknown task, nothing to attack, too few images, images of another size, codes that are
             not one for each image or not finite, a folder that is in use or holds something else.
     """
+    from scotoma.audit.suites import SUITES
+
+    _require_known(suite, SUITES, "suite")
+    _require_known(baselines, ("identity", "blur", "random"), "baselines")
     from scotoma.audit.computed_codes import codes_of
     from scotoma.audit.run import AuditRequest, audit, require_images
     from scotoma.audit.targets import Target, target_of_ours
@@ -277,6 +282,15 @@ def verify_by_suite(
     claim(Path(out), "suite", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return audit(encoder, images, request, Path(out), progress=progress)
+
+
+def _require_known(given: str | Sequence[str], allowed: Iterable[str], what: str) -> None:
+    """Check a name, or several, that a type checker would check; a text is one name, not its letters."""
+    several = [given] if isinstance(given, str) else list(given)
+    if set(several) - set(allowed) or (isinstance(given, str) and what == "baselines"):
+        raise InputError(
+            f"{what}: {', '.join(map(repr, several))} is not possible, allowed: {', '.join(allowed)}"
+        )
 
 
 def _require_kept(images: "ImageTable", out: str | Path, overwrite: bool) -> None:
