@@ -143,7 +143,7 @@ def train(
     from scotoma.training.run import train as run
 
     require_images(images, plan)  # before anything is emptied
-    _require_kept(images, out, overwrite)
+    _require_outside(images, out, overwrite)
     claim(Path(out), "training", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return load_encoder(run(images, plan, Path(out), anonymous=anonymous, progress=progress))
@@ -188,7 +188,7 @@ def verify(
     named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
     request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
     require_images(encoder, images, request, preset.verification)  # before anything is emptied
-    _require_kept(images, out, overwrite)
+    _require_outside(images, out, overwrite)
     claim(Path(out), "verification", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return run(encoder, images, request, preset.verification, Path(out), progress=progress)
@@ -254,16 +254,15 @@ def verify_by_suite(
         InputError: an unknown task, nothing to attack, too few images, images of another size, codes that are
             not one for each image or not finite, a folder that is in use or holds something else.
     """
-    from scotoma.audit.suites import SUITES
-
-    _require_known(suite, SUITES, "suite")
-    _require_known(baselines, ("identity", "blur", "random"), "baselines")
     from scotoma.audit.computed_codes import codes_of
     from scotoma.audit.run import AuditRequest, audit, require_images
+    from scotoma.audit.suites import SUITES
     from scotoma.audit.targets import Target, target_of_ours
     from scotoma.encoder_file import FrozenEncoder
     from scotoma.runs.run_folder import claim, held
 
+    _require_known([suite], SUITES, "suite")
+    _require_known(baselines, ("identity", "blur", "random"), "baselines")
     if isinstance(encoder, FrozenEncoder):
         encoder = target_of_ours(encoder)
     elif not isinstance(encoder, Target):
@@ -278,22 +277,20 @@ def verify_by_suite(
         )
     request = AuditRequest(hidden, kept, named, suite, tuple(baselines), seed)
     require_images(encoder, images, request)  # before anything is emptied
-    _require_kept(images, out, overwrite)
+    _require_outside(images, out, overwrite)
     claim(Path(out), "suite", overwrite=overwrite, resume=True)
     with held(Path(out)):
         return audit(encoder, images, request, Path(out), progress=progress)
 
 
-def _require_known(given: str | Sequence[str], allowed: Iterable[str], what: str) -> None:
-    """Check a name, or several, that a type checker would check; a text is one name, not its letters."""
-    several = [given] if isinstance(given, str) else list(given)
-    if set(several) - set(allowed) or (isinstance(given, str) and what == "baselines"):
-        raise InputError(
-            f"{what}: {', '.join(map(repr, several))} is not possible, allowed: {', '.join(allowed)}"
-        )
+def _require_known(names: Sequence[str], allowed: Iterable[str], what: str) -> None:
+    """Check names that a type checker would check. A text is a sequence, too, but of letters."""
+    if isinstance(names, str) or set(names) - set(allowed):
+        given = repr(names) if isinstance(names, str) else ", ".join(map(repr, names))
+        raise InputError(f"{what}: {given} is not possible, allowed: {', '.join(allowed)}")
 
 
-def _require_kept(images: "ImageTable", out: str | Path, overwrite: bool) -> None:
+def _require_outside(images: "ImageTable", out: str | Path, overwrite: bool) -> None:
     """Check that the images do not lie in a folder that is to be emptied."""
     from scotoma.runs.run_folder import require_apart
 
