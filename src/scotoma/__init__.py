@@ -143,8 +143,7 @@ def train(
     from scotoma.training.run import train as run
 
     require_images(images, plan)  # before anything is emptied
-    _require_outside(images, out, overwrite)
-    claim(Path(out), "training", overwrite=overwrite, resume=True)
+    claim(Path(out), "training", overwrite=overwrite, resume=True, inputs=[Path(images.source)])
     with held(Path(out)):
         return load_encoder(run(images, plan, Path(out), anonymous=anonymous, progress=progress))
 
@@ -188,8 +187,7 @@ def verify(
     named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
     request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
     require_images(encoder, images, request, preset.verification)  # before anything is emptied
-    _require_outside(images, out, overwrite)
-    claim(Path(out), "verification", overwrite=overwrite, resume=True)
+    claim(Path(out), "verification", overwrite=overwrite, resume=True, inputs=[Path(images.source)])
     with held(Path(out)):
         return run(encoder, images, request, preset.verification, Path(out), progress=progress)
 
@@ -277,8 +275,7 @@ def verify_by_suite(
         )
     request = AuditRequest(hidden, kept, named, suite, tuple(baselines), seed)
     require_images(encoder, images, request)  # before anything is emptied
-    _require_outside(images, out, overwrite)
-    claim(Path(out), "suite", overwrite=overwrite, resume=True)
+    claim(Path(out), "suite", overwrite=overwrite, resume=True, inputs=[Path(images.source)])
     with held(Path(out)):
         return audit(encoder, images, request, Path(out), progress=progress)
 
@@ -288,14 +285,6 @@ def _require_known(names: Sequence[str], allowed: Iterable[str], what: str) -> N
     if isinstance(names, str) or set(names) - set(allowed):
         given = repr(names) if isinstance(names, str) else ", ".join(map(repr, names))
         raise InputError(f"{what}: {given} is not possible, allowed: {', '.join(allowed)}")
-
-
-def _require_outside(images: "ImageTable", out: str | Path, overwrite: bool) -> None:
-    """Check that the images do not lie in a folder that is to be emptied."""
-    from scotoma.runs.run_folder import require_apart
-
-    if overwrite:
-        require_apart(Path(out), [Path(images.source)])
 
 
 def write_report(run: str | Path, out: str | Path, *, overwrite: bool = False) -> Path:

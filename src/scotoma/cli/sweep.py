@@ -14,7 +14,7 @@ from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Switch, names, overlay, resumable, seconds, seed_numbers
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
-from scotoma.runs.run_folder import claim, held, require_apart
+from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
 
 if TYPE_CHECKING:
@@ -184,9 +184,8 @@ def _sweep(
             print(described(cell, places))
         print(NO_RUN_BEGUN)
         return None
-    if options.overwrite:
-        require_apart(options.out, [Path(options.data), *([config] if config else [])])
-    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    inputs = [Path(each) for each in (options.data, config) if each]
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True, inputs=inputs)
     with held(options.out):
         write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
         require_same(wanted.cells(), places)

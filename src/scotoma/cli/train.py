@@ -24,7 +24,7 @@ from scotoma.cli.options import (
 )
 from scotoma.errors import TimeLimitReached
 from scotoma.runs.commands import command_line
-from scotoma.runs.run_folder import claim, held, require_apart
+from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
 
 if TYPE_CHECKING:
@@ -190,14 +190,13 @@ def run_training(
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
     deadline = None if limit is None else time.monotonic() + limit
-    if options.overwrite:
-        require_apart(options.out, [Path(options.data), *([config] if config else [])])
-    elif options.out.exists():
+    if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     table = _open_images(options, preset)
     require_images(table, plan)  # before anything is emptied
     threads = use_cores()
-    claim(options.out, KIND, overwrite=options.overwrite, resume=True)
+    inputs = [Path(each) for each in (options.data, config) if each]
+    claim(options.out, KIND, overwrite=options.overwrite, resume=True, inputs=inputs)
     with held(options.out):
         finished = (options.out / ENCODER).exists()
         free = (

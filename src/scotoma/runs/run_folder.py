@@ -149,7 +149,9 @@ def read_checked_json(path: Path, format: str, version: int, most: int = MOST_JS
     return content
 
 
-def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = False) -> bool:
+def claim(
+    folder: Path, kind: str, *, overwrite: bool = False, resume: bool = False, inputs: Iterable[Path] = ()
+) -> bool:
     """Take a folder for a run: make it, or accept one that the user allows to be replaced or continued.
 
     Args:
@@ -157,6 +159,7 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
         kind: what the run is ("training", "verification"); a folder of another kind is not continued.
         overwrite: empty the folder first, if it is a run folder. Any other folder is left alone in any case.
         resume: accept a run folder of the same kind with everything in it. `overwrite` goes first.
+        inputs: what the run reads, which must not lie in a folder that is to be emptied.
 
     Returns:
         True when an earlier run is to be continued, False when the folder is fresh.
@@ -165,6 +168,8 @@ def claim(folder: Path, kind: str, *, overwrite: bool = False, resume: bool = Fa
         InputError: the folder is not empty and must not be touched, is in use, or cannot be made.
     """
     folder = Path(folder)
+    if overwrite:
+        require_apart(folder, inputs)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, a folder for the run's files is needed: choose another --out.")
     occupied = folder.is_dir() and any(not _is_left(each) for each in folder.iterdir())
