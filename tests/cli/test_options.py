@@ -56,6 +56,17 @@ def test_names_are_separated_by_commas() -> None:
     assert names("a, b/c,d e", "--hide") == ("a", "b/c", "d e")
 
 
+def test_a_name_with_a_comma_stands_in_quotes() -> None:
+    assert names('"brown, dark", a', "--hide") == ("brown, dark", "a")
+    assert names('5" pipe,"say ""a"""', "--hide") == ('5" pipe', 'say "a"')
+    with pytest.raises(InputError) as caught:
+        names('a,"b', "--hide")
+    assert str(caught.value) == (
+        "--hide 'a,\"b' cannot be read (unexpected end of data): a name with a comma stands in double "
+        "quotes, as in '\"a, b\",c'."
+    )
+
+
 @pytest.mark.parametrize("text", ["", " ", "a,", ",a", "a,,b"])
 def test_an_empty_name_is_a_mistake(text: str) -> None:
     with pytest.raises(InputError) as caught:

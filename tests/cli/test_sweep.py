@@ -77,11 +77,6 @@ def test_the_file_is_checked_as_flags_are(tmp_path: Path, capsys: pytest.Capture
     assert said(capsys, "d", *NAMES, "--out", "o", "--config", str(config)).endswith(
         "  - alpha: no number is named"
     )
-    config.write_text('keep = ["b, c", "d"]\n')
-    assert said(capsys, "d", "--hide", "a", "--alpha", "1", "--out", "o", "--config", str(config)) == (
-        "'b, c': the runs of a sweep are told names by flags, where a comma separates two. Rename what is "
-        "named so."
-    )
 
 
 def test_names_seeds_and_categories_are_checked_before_anything_is_written(

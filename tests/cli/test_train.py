@@ -243,6 +243,35 @@ def test_the_command_that_attacks_an_anonymous_encoder_names_what_is_hidden(
     )
 
 
+def test_the_command_that_attacks_is_one_wherever_the_run_lies(
+    places: Path,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert train(places, Path(), tiny) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Attack it: scotoma verify encoder.safetensors --data {places} --out {tmp_path / 'here-attacked'}"
+    )
+
+
+def test_pictures_that_are_not_read_are_told_of(
+    places: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(places, tmp_path / "photos")
+    for name in ("1.tif", "2.tif", "3.heic", "text.txt"):
+        (data / "office" / name).write_bytes(b"x")
+    assert train(data, tmp_path / "run", tiny) == 0
+    said = "not used, as only .jpg, .jpeg, .png, .webp are read: 1 .heic, 2 .tif\n"
+    assert f"          {said}" in capsys.readouterr().out
+    encoder = str(tmp_path / "run/encoder.safetensors")
+    assert main(["encode", encoder, str(data), "--out", str(tmp_path / "codes.npz")]) == 0
+    assert capsys.readouterr().out.startswith(f"{data}: {said}")
+
+
 def test_an_anonymous_file_names_nothing(places: Path, tiny: Path, tmp_path: Path) -> None:
     assert train(places, tmp_path / "run", tiny, "--anonymous") == 0
     content = (tmp_path / "run" / "encoder.safetensors").read_bytes()
@@ -424,6 +453,10 @@ def test_settings_by_flag_go_over_the_file_and_are_recorded(
     assert "holds this run, finished" in capsys.readouterr().out
     assert train(places, out, tiny, "--set", "training.bach=6") == 2
     assert "  - training.bach: unknown key, did you mean 'batch'?" in capsys.readouterr().err
+    assert train(places, out, tiny, "--set", "training.alpha=1", "--alpha", "0.5") == 2
+    assert capsys.readouterr().err.endswith(
+        "--alpha and --set training.alpha both say what is to be kept: give one of them.\n"
+    )
 
 
 @pytest.mark.parametrize(

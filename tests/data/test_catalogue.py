@@ -7,6 +7,7 @@ import pytest
 
 from scotoma.data.catalogue import category_name, find_images
 from scotoma.errors import InputError
+from scotoma.runs.run_folder import MARKER
 
 FILES = ("0.jpg", "1.JPEG", "2.png", "3.webp")
 
@@ -25,6 +26,18 @@ def test_category_folders_nested_ones_too(photos: Path) -> None:
     assert found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert found.without_images == ("birds", "birds/empty")
     assert found.ignored == ((".csv", 1),)
+
+
+def test_what_a_run_has_written_and_pipes_are_no_images(photos: Path) -> None:
+    before = find_images(photos)
+    (photos / "sweep/attacks").mkdir(parents=True)
+    shutil.copy(photos / "cats/2.png", photos / "sweep/sweep.png")
+    shutil.copy(photos / "cats/2.png", photos / "sweep/attacks/1.png")
+    (photos / "sweep" / MARKER).write_text("{}")
+    os.mkfifo(photos / "cats/pipe.jpg")
+    found = find_images(photos)
+    assert (found.files, found.categories) == (before.files, before.categories)
+    assert (found.without_images, found.ignored) == ((), ((".csv", 1), (".jpg", 1)))
 
 
 @pytest.mark.parametrize(

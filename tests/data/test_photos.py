@@ -1,6 +1,8 @@
 import os
+import shutil
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from scotoma.data.decoding import decode_image
-from scotoma.data.photos import Workers, decode_files, in_threads, list_photos
+from scotoma.data.photos import Workers, decode_files, in_threads, list_photos, other_formats
 from scotoma.errors import InputError
+from scotoma.runs.run_folder import MARKER
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -44,6 +47,20 @@ def test_photos_are_listed_sorted_below_all_folders(photos: Path) -> None:
         photos,
         [f"{folder}/{file}" for folder in ("a/arena/hockey", "cats", "dogs") for file in files],
     )
+
+
+def test_what_was_written_among_photos_is_none_of_them_and_others_are_counted(photos: Path) -> None:
+    before = list_photos(photos)
+    (photos / "pictures").mkdir()
+    shutil.copy(photos / "cats/0.jpg", photos / "pictures/0.jpg")
+    (photos / "pictures" / MARKER).write_text("{}")
+    for name in ("a.TIF", "b.tif", "notes", "c.heic"):
+        (photos / name).write_bytes(b"")
+    others: Counter[str] = Counter()
+    assert list_photos(photos, others) == before
+    assert others == {".tif": 2, "no extension": 1, ".heic": 1, ".csv": 1}
+    said = "not used, as only .jpg, .jpeg, .png, .webp are read: 1 .heic, 2 .tif"
+    assert (other_formats(others), other_formats({".csv": 1})) == (said, "")
 
 
 def test_links_are_followed_but_not_round(photos: Path) -> None:

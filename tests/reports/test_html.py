@@ -9,6 +9,7 @@ import pytest
 
 from scotoma.errors import InputError
 from scotoma.reports.html import render, write_report
+from scotoma.reports.verdict import OTHER_IMAGES
 from scotoma.runs.results import Counts, Results
 from tests.reports.examples import cell, changed, lacking, results, without, write_run
 
@@ -212,7 +213,7 @@ def test_limits_are_stated() -> None:
 @pytest.mark.parametrize("same", [True, False])
 def test_images_of_another_data_set_than_the_trainings_are_said_to_be(same: bool) -> None:
     text = words(replace(results(), run={"data": {"same_as_training": same}}))
-    assert ("They are not the images that the encoder was trained with." in text) is not same
+    assert (OTHER_IMAGES in text) is not same
 
 
 def test_names_are_escaped_everywhere(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from scotoma.reports.verdict import guessing, verdict
+from scotoma.reports.findings import overall
+from scotoma.reports.verdict import CAUTION, caution, guessing, verdict
 from scotoma.runs.results import Results
 from tests.reports.examples import cell, changed, lacking, results, without
 
@@ -32,6 +33,29 @@ def test_no_leak_is_said_only_of_a_finished_attack_that_is_not_above_the_floor()
         "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the "
         "kept label gives), "
         f"against 86.9 % on the original images. {KEPT}"
+    )
+
+
+def test_an_attack_that_finds_nothing_in_the_originals_leaves_it_open() -> None:
+    made = changed(changed(results(), "encoder", "shirt", **BELOW), "identity", "shirt", **BELOW)
+    assert overall(made, made.encoders[-1]) == "inconclusive"
+    assert verdict(made) == (
+        "Whether `shirt` leaks is open: the same attack finds no more than the floor in the original images, "
+        "so that it would show no leak; a fresh attacker rightly tells whether an encoded image shows it in "
+        "56.2 % of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept "
+        f"label gives), against 56.2 % on the original images. {KEPT}"
+    )
+
+
+def test_images_that_are_not_those_of_training_are_said_to_be() -> None:
+    def said(data: dict[str, object]) -> str:
+        return caution(replace(results(), run={"data": data}))
+
+    assert said({}) == said({"same_as_training": True}) == CAUTION
+    assert said({"same_as_training": False}) == (
+        "An empirical lower bound on leakage, no guarantee: other attackers may find more. These are not "
+        "exactly the images that the encoder was trained on, or not with the same labels: test images may be "
+        "among those that it has seen."
     )
 
 

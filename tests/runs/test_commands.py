@@ -1,5 +1,9 @@
+import shlex
 from pathlib import Path
 
+import pytest
+
+from scotoma.cli.options import names
 from scotoma.runs.commands import command_line
 
 
@@ -13,3 +17,11 @@ def test_a_value_that_begins_with_a_dash_is_no_flag() -> None:
     assert command_line("train", ["t.csv"], flags) == (
         "scotoma train t.csv '--missing=-1,?' --hide a,-b --root=-x"
     )
+
+
+@pytest.mark.parametrize(
+    "given", [("a, b", "c"), ('"x"',), ('5" pipe', "y,"), ("age>=35", "hair=brown, dark")]
+)
+def test_names_are_written_as_the_command_line_reads_them(given: tuple[str, ...]) -> None:
+    *_, flag, written = shlex.split(command_line("train", ["t.csv"], {"hide": given}))
+    assert (flag, names(written, flag)) == ("--hide", given)

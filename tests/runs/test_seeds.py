@@ -1,6 +1,13 @@
 import itertools
+from typing import Any
 
+import pytest
+
+from scotoma.audit.run import AuditRequest
+from scotoma.errors import InputError
+from scotoma.presets import load_preset
 from scotoma.runs.seeds import derive_seed
+from scotoma.verification.run import VerificationRequest
 
 
 def test_values_are_fixed_for_ever() -> None:
@@ -24,3 +31,14 @@ def test_parts_are_kept_apart() -> None:
     assert derive_seed(0, "a", 11) != derive_seed(0, "a", 1, 1)
     assert derive_seed(0, "a", 1) != derive_seed(0, "a1")
     assert derive_seed(0, 'a", 1') != derive_seed(0, "a", 1)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None])
+def test_a_seed_is_a_whole_number_from_0_on(seed: Any) -> None:
+    wrong = f"^seed: {seed!r} is no whole number from 0 on$"
+    with pytest.raises(InputError, match=wrong):
+        load_preset("demo").plan(("a",), (), seed)
+    with pytest.raises(InputError, match=wrong):
+        VerificationRequest(seed=seed)
+    with pytest.raises(InputError, match=wrong):
+        AuditRequest(("a",), seed=seed)

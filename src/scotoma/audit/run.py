@@ -50,7 +50,7 @@ from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.run_folder import clear_abandoned
-from scotoma.runs.seeds import derive_seed
+from scotoma.runs.seeds import derive_seed, require_seed
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right
@@ -73,6 +73,9 @@ class AuditRequest:
     suite: SuiteName = "standard"
     references: tuple[str, ...] = ("identity", "blur", "random")
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def role(self, task: str) -> Role:
         """What the encoder was asked to do with a task."""

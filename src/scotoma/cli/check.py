@@ -162,7 +162,7 @@ def _remarks(found: "Survey") -> Iterator[str]:
         [" = ".join(group) for group in found.parted],
     )
     if found.near is None:
-        small = f"most images have less than {LOOKED_AT} pixels on a side"
+        small = f"at most half of the images used have {LOOKED_AT} pixels or more on each side"
         yield f"Nearly equal images were not looked for: {small}."
     elif len(found.near) > len(found.parted):
         yield f"{_counted(len(found.near) - len(found.parted), 'group')} of nearly equal images on one side."

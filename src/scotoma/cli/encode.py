@@ -1,5 +1,6 @@
 """The verb `encode`: how are images released in encoded form, with nothing else beside them?"""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
     from scotoma.data.decoding import fit_square
     from scotoma.data.fashion import FASHION, is_idx_folder
     from scotoma.data.images import read_arrays
-    from scotoma.data.photos import Workers, decode_files, in_threads, list_photos
+    from scotoma.data.photos import Workers, decode_files, in_threads, list_photos, other_formats
     from scotoma.encoder_file import ENCODE_BATCH
 
     stored = encoder.card.preprocessing
@@ -152,7 +153,10 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
             "encoding images",
             workers=workers,
         )
-    folder, names = list_photos(Path(images))
+    others: Counter[str] = Counter()
+    folder, names = list_photos(Path(images), others)
+    if said := other_formats(others):
+        print(f"{images}: {said}")
     return names, decode_files(folder, names, fit, encoded, workers=workers)
 
 

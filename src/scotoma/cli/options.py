@@ -1,5 +1,6 @@
 """How do a TOML file and flags become one verb's options? The file first, flags over it."""
 
+import csv
 import json
 import math
 import tomllib
@@ -63,14 +64,21 @@ def read_options(cls: type[T], config: Path | None, flags: Mapping[str, Any]) ->
 def names(text: str | None, flag: str) -> tuple[str, ...] | None:
     """The names in a comma-separated flag; None when it was not given.
 
-    A name that holds a comma can be given in the TOML file only, where lists are lists.
+    A name that holds a comma stands in double quotes, as in CSV: `command_line` writes it so.
 
     Raises:
-        InputError: a name is empty.
+        InputError: a name is empty, or a quote is not closed.
     """
     if text is None:
         return None
-    found = tuple(each.strip() for each in text.split(","))
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise InputError(
+            f"{flag} {text!r} cannot be read ({error}): a name with a comma stands in double quotes, as in "
+            "'\"a, b\",c'."
+        ) from None
+    found = tuple(each.strip() for each in (rows[0] if any(rows) else [""]))
     if "" in found:
         raise InputError(
             f"{flag} {text!r} has an empty name: give names separated by single commas, as in a,b."
@@ -93,16 +101,6 @@ def seed_numbers(text: str | None, flag: str) -> tuple[int, ...] | None:
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{flag} {text!r} names a seed twice.")
     return numbers
-
-
-def require_seed(seed: int) -> None:
-    """Check a seed, which may come from a TOML file.
-
-    Raises:
-        InputError: it is below 0.
-    """
-    if seed < 0:
-        raise InputError(f"seed: {seed} is no whole number from 0 on")
 
 
 def seconds(text: str, flag: str) -> float:

@@ -37,36 +37,14 @@ def report(
         config: a TOML file with these options (run, out, overwrite); flags go over it.
     """
     options = read_options(ReportOptions, config, {"run": run, "out": out, "overwrite": overwrite})
+    from scotoma.cli.verify import show_results, show_verdict
     from scotoma.reports.html import VERDICT, write_report
+    from scotoma.runs.results import Results
+    from scotoma.runs.verdict import Verdict
 
     written = write_report(options.run, options.out or options.run / "report.html", options.overwrite)
     if (options.run / VERDICT).is_file():
-        _show_verdict(options.run / VERDICT)
+        show_verdict(Verdict.read(options.run / VERDICT))
     else:
-        _show_results(options.run)
+        show_results(Results.read(options.run / "results.json"))
     print(f"Report: {written}")
-
-
-def _show_verdict(path: Path) -> None:
-    """The findings of a suite of attackers."""
-    from rich.console import Console
-
-    from scotoma.reports.audit_table import verdict_said, verdict_table
-    from scotoma.runs.verdict import Verdict
-
-    found, console = Verdict.read(path), Console()
-    console.print(verdict_table(found))
-    console.print(verdict_said(found), markup=False, highlight=False)
-
-
-def _show_results(run: Path) -> None:
-    """The findings of the paper's attackers."""
-    from rich.console import Console
-
-    from scotoma.reports.table import results_table
-    from scotoma.reports.verdict import verdict
-    from scotoma.runs.results import Results
-
-    results, console = Results.read(run / "results.json"), Console()
-    console.print(results_table(results))
-    console.print(verdict(results), markup=False, highlight=False)

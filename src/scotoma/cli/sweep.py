@@ -145,13 +145,6 @@ def sweep(
     }
     values, where = overlay(config, flags)
     options = build(SweepOptions, values, where)
-    if parted := [
-        name for name in (*options.hide, *options.keep, *(options.categories or ())) if "," in name
-    ]:
-        raise InputError(
-            f"{', '.join(map(repr, parted))}: the runs of a sweep are told names by flags, where a comma "
-            "separates two. Rename what is named so."
-        )
     failures = _sweep(options, where, config, dry_run, limit)
     if failures is not None:
         raise failures

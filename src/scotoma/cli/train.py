@@ -19,12 +19,12 @@ from scotoma.cli.options import (
     assigned,
     names,
     overlay,
-    require_seed,
     seconds,
 )
-from scotoma.errors import TimeLimitReached
+from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
+from scotoma.runs.seeds import require_seed
 from scotoma.runs.settings import build, to_dict
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def train(
         time_limit: stop at a checkpoint after this long, as in 90s, 30m or 8h; the same command goes on.
         dry_run: train nothing; print tasks, counts, floors, networks, memory and time.
     """
+    if alpha is not None and "alpha" in assigned(settings or ()).get("training", {}):
+        raise InputError("--alpha and --set training.alpha both say what is to be kept: give one of them.")
     sets = [*(settings or ()), *([] if alpha is None else [f"training.alpha={alpha}"])]
     limit = None if time_limit is None else seconds(time_limit, "--time-limit")
     flags = {
@@ -164,7 +166,9 @@ def train(
     encoder = run_training(options, where, config, limit)
     # An anonymous file does not say what it hides.
     named = {"hide": options.hide, "keep": options.keep} if options.anonymous else {}
-    attack = {"data": options.data, **named, **options.labels.flags(), "out": f"{options.out}-attacked"}
+    attacked = options.out if options.out.name not in ("", "..") else options.out.resolve()
+    attacked = attacked.with_name(f"{attacked.name}-attacked")
+    attack = {"data": options.data, **named, **options.labels.flags(), "out": attacked}
     print(f"Attack it: {command_line('verify', [encoder], attack)}")
 
 

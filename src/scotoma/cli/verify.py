@@ -145,11 +145,12 @@ def show_results(results: Results) -> None:
     from rich.console import Console
 
     from scotoma.reports.table import results_table
-    from scotoma.reports.verdict import verdict
+    from scotoma.reports.verdict import caution, verdict
 
     console = Console()
     console.print(results_table(results))
     console.print(verdict(results), markup=False, highlight=False)
+    console.print(caution(results), markup=False, highlight=False)
 
 
 def require_sound(results: Results) -> None:

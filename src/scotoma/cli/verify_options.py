@@ -8,8 +8,9 @@ from typing import Any, Literal
 from cyclopts import Parameter
 
 from scotoma.cli.labels import LabelsOptions
-from scotoma.cli.options import Whole, require_seed
+from scotoma.cli.options import Whole
 from scotoma.runs.commands import command_line
+from scotoma.runs.seeds import require_seed
 
 BaselineName = Literal["identity", "blur"]
 SuiteName = Literal["paper", "standard", "exhaustive"]

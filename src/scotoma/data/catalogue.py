@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from scotoma.data.attribute_table import AttributeTable, Reading, is_table, read_attribute_table
 from scotoma.data.fashion import FASHION, is_idx_folder
-from scotoma.data.photos import EXTENSIONS, is_folder, is_image_name
+from scotoma.data.photos import EXTENSIONS, is_file, is_folder, is_image_name, is_written, kind_of
 from scotoma.data.table import require_categories
 from scotoma.errors import InputError
 
@@ -144,11 +144,13 @@ class _Scan:
         self._visit(root, "", ())
 
     def _visit(self, folder: Path, relative: str, above: tuple[tuple[int, int], ...]) -> bool:
-        """Whether there was any image in this folder or below. Links are followed, but not round."""
+        """Whether there was any image in this folder or below. Links are followed, but not round; what a run
+        has written is passed over.
+        """
         try:
             status = folder.stat()
             place = (status.st_dev, status.st_ino)
-            if place in above:
+            if place in above or (relative and is_written(folder)):
                 return True
             below, images = self._entries(folder, f"{relative}/".lstrip("/"))
         except OSError as error:
@@ -174,10 +176,10 @@ class _Scan:
                     continue
                 if is_folder(entry):
                     below.append(entry.name)
-                elif is_image_name(entry.name):
+                elif is_image_name(entry.name) and is_file(entry):
                     images.append(path + entry.name)
                 else:
-                    self.ignored[PurePath(entry.name).suffix.lower() or "no extension"] += 1
+                    self.ignored[kind_of(entry.name)] += 1
         return sorted(below), images
 
 

@@ -15,7 +15,7 @@ from scotoma.data.cache import Decoded, decoded
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import fit_square, pixel_key, require_size
 from scotoma.data.fashion import GARMENTS, embedded_set, read_idx_folder
-from scotoma.data.photos import in_threads
+from scotoma.data.photos import in_threads, other_formats
 from scotoma.data.splits import given_parts, parts_of_files
 from scotoma.data.table import (
     MISSING,
@@ -252,7 +252,8 @@ def _open_files(catalogue: Catalogue, opened: Decoded, said: Mapping[str, Attrib
         attributes = by_category(catalogue.categories, labels)
     else:
         attributes = {name: answers(each, used, keys) for name, each in said.items()}
-    notes = catalogue.table.notes if catalogue.table else ()
+    others = other_formats(dict(catalogue.ignored))
+    notes = (*(catalogue.table.notes if catalogue.table else ()), *([others] if others else []))
     return ImageTable(
         opened.pixels, keys, attributes, catalogue.source, left_out, skipped=skipped, notes=notes
     )

@@ -4,18 +4,24 @@ Files are decoded by several threads, in their order, and all that cannot be rea
 """
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 from scotoma.data.decoding import Pixels, UnreadableImage, decode_image
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
+from scotoma.runs.run_folder import MARKER
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
+# Of pictures that are not read, which somebody may think are.
+OTHER_FORMATS = (
+    *(".arw", ".avif", ".bmp", ".cr2", ".cr3", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe"),
+    *(".jxl", ".nef", ".tif", ".tiff"),
+)
 SHOWN = 20
 CHUNK = 64
 
@@ -52,10 +58,26 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
 
 
-def list_photos(path: Path) -> tuple[Path, list[str]]:
-    """All image files of a folder and the folders in it, or the image file itself; hidden ones aside.
+def other_formats(others: Mapping[str, int]) -> str:
+    """What to say of pictures that are not read, by the extensions of other files; empty if none are."""
+    said = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()) if kind in OTHER_FORMATS)
+    return f"not used, as only {', '.join(EXTENSIONS)} are read: {said}" if said else ""
+
+
+def kind_of(name: str) -> str:
+    """By what another file is counted."""
+    return PurePath(name).suffix.lower() or "no extension"
+
+
+def list_photos(path: Path, others: Counter[str] | None = None) -> tuple[Path, list[str]]:
+    """All image files of a folder and the folders in it, or the image file itself; hidden ones aside, and
+    those in folders that Scotoma has written.
 
     Links are followed, but not round. One that leads nowhere is listed: whoever decodes it tells of it.
+
+    Args:
+        path: the folder, or the file.
+        others: counts the other files of the folder, by extension.
 
     Returns:
         The folder, and the files' relative POSIX paths, sorted: as texts, which take little memory.
@@ -72,7 +94,7 @@ def list_photos(path: Path) -> tuple[Path, list[str]]:
     if not path.is_dir():
         raise InputError(f"There is no file or folder {path}.")
     try:
-        names = sorted(_walk(path, ""))
+        names = sorted(_walk(path, "", Counter() if others is None else others))
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
     if not names:
@@ -80,9 +102,11 @@ def list_photos(path: Path) -> tuple[Path, list[str]]:
     return path, names
 
 
-def _walk(root: Path, folder: str, above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
+def _walk(
+    root: Path, folder: str, others: Counter[str], above: tuple[tuple[int, int], ...] = ()
+) -> Iterator[str]:
     """The images in a folder below the root (a path that is empty or ends in a slash) and below it; nothing
-    where it is one of those `above`, by device and number.
+    where it is one of those `above`, by device and number. Counts `others`.
     """
     status = os.stat(root / folder)
     place = (status.st_dev, status.st_ino)
@@ -93,9 +117,17 @@ def _walk(root: Path, folder: str, above: tuple[tuple[int, int], ...] = ()) -> I
             if entry.name.startswith("."):
                 continue
             if is_folder(entry):
-                yield from _walk(root, f"{folder}{entry.name}/", (*above, place))
-            elif is_image_name(entry.name) and _is_file(entry):
+                if not is_written(entry.path):
+                    yield from _walk(root, f"{folder}{entry.name}/", others, (*above, place))
+            elif is_image_name(entry.name) and is_file(entry):
                 yield folder + entry.name
+            else:
+                others[kind_of(entry.name)] += 1
+
+
+def is_written(folder: str | Path) -> bool:
+    """Whether Scotoma has written this folder: what a run left among photographs is none of them."""
+    return os.path.lexists(os.path.join(folder, MARKER))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -108,7 +140,8 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         raise
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a file, or a link that leads to one or nowhere: no pipe, which would never end."""
     if entry.is_symlink():
         return os.path.isfile(entry.path) or not os.path.exists(entry.path)
     return entry.is_file()

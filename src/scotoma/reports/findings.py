@@ -111,7 +111,8 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
     """Does a task leak from an encoder?
 
     One attacker above the floor is enough for *leaks*, be it still rising or not. *No leak* needs every
-    attacker to be done and none above the floor.
+    attacker to be done and none above the floor, and the attack on the original images, where it was made, to
+    be above it: one that finds nothing there could not have found a leak.
     """
     cells = _cells(results, encoder, task)
     if leaking := _strongest([cell for cell in cells if is_above_floor(cell)]):
@@ -120,6 +121,8 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
         return Finding(task, "inconclusive", rising)
     if failed := [cell for cell in cells if figures(cell) is None]:
         return Finding(task, "failed", failed[0])
+    if cells and (original := reference(results, task)) and not is_above_floor(original):
+        return Finding(task, "inconclusive", _strongest(cells))
     return Finding(task, "no leak" if cells else "missing", _strongest(cells))
 
 

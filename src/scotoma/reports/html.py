@@ -6,10 +6,8 @@ and nothing else: from `verdict.json`, which a suite of attackers leaves, or fro
 """
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -34,7 +32,7 @@ from scotoma.reports.findings import (
 from scotoma.reports.gallery import ORIGINALS, picture_png, read_gallery
 from scotoma.reports.more import more_section
 from scotoma.reports.page import environment, write_page
-from scotoma.reports.verdict import encoder_verdict, guessing, percent
+from scotoma.reports.verdict import caution, encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
 from scotoma.runs.run_folder import require_ended, require_free
 from scotoma.runs.verdict import Verdict
@@ -109,14 +107,8 @@ def render(results: Results, gallery: Path) -> str:
         tested=max((sum(each.test) for each in counts), default=0),
         guessing=guessing(results),
         has_identity=any(each.kind == "identity" for each in results.encoders),
-        other_data=_recorded(results, "same_as_training") is False,
+        cautioned=caution(results),
     )
-
-
-def _recorded(results: Results, key: str) -> object:
-    """What the run records of its data under a key; None where it does not."""
-    data: Any = results.run.get("data")
-    return data.get(key) if isinstance(data, Mapping) else None
 
 
 def _asked(results: Results, wanted: Role) -> list[str]:

@@ -5,6 +5,7 @@ found* needs every attacker on a hidden task to be done and none above it; all e
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from scotoma.reports.findings import (
     Figures,
@@ -19,6 +20,10 @@ from scotoma.reports.findings import (
 from scotoma.runs.results import Cell, EncoderSummary, Results
 
 CAUTION = "An empirical lower bound on leakage, no guarantee: other attackers may find more."
+OTHER_IMAGES = (
+    "These are not exactly the images that the encoder was trained on, or not with the same labels: test "
+    "images may be among those that it has seen."
+)
 
 
 def verdict(results: Results) -> str:
@@ -49,6 +54,13 @@ def encoder_verdict(results: Results, encoder: EncoderSummary) -> str:
         + " "
         + _sentence(second or ["no task was named to be kept"])
     )
+
+
+def caution(results: Results) -> str:
+    """What a verdict does not say."""
+    data: Any = results.run.get("data")
+    other = isinstance(data, Mapping) and data.get("same_as_training") is False and judged(results)
+    return f"{CAUTION} {OTHER_IMAGES}" if other else CAUTION
 
 
 def guessing(results: Results) -> str:
@@ -91,8 +103,13 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         return f"{task} still leaks: {finds}{rising}"
     if finding.outcome == "no leak":
         return f"no leak of {task} was found: {finds}"
-    rising = "a fresh attacker was still improving when its budget ended, right in"
-    return f"whether {task} leaks is open: {rising} {cases}"
+    if cell.state == "inconclusive":
+        rising = "a fresh attacker was still improving when its budget ended, right in"
+        return f"whether {task} leaks is open: {rising} {cases}"
+    weak = (
+        "the same attack finds no more than the floor in the original images, so that it would show no leak"
+    )
+    return f"whether {task} leaks is open: {weak}; {finds}"
 
 
 def _interval(found: Figures) -> str:

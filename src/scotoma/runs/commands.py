@@ -1,5 +1,7 @@
 """How is a run written down so that somebody else can repeat it? As the command that starts it."""
 
+import csv
+import io
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +14,8 @@ def command_line(verb: str, data: Sequence[object], flags: Mapping[str, object])
         verb: for example "train".
         data: what comes without a flag.
         flags: by name; None, False and what is left empty is not written, True is a switch, a tuple is
-            written with commas and a list as one flag for each.
+            written with commas (as a row of CSV, so that its texts may hold some) and a list as one flag for
+            each.
     """
     words = ["scotoma", verb, *map(str, data)]
     for name, value in flags.items():
@@ -22,10 +25,16 @@ def command_line(verb: str, data: Sequence[object], flags: Mapping[str, object])
         elif value is True:
             words.append(f"--{name}")
         elif isinstance(value, tuple) and value:
-            words += _flag(name, ",".join(map(str, value)))
+            words += _flag(name, _row(value))
         elif isinstance(value, str | int | Path) and value is not False:
             words += _flag(name, str(value))
     return shlex.join(words)
+
+
+def _row(values: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
 
 
 def _flag(name: str, value: str) -> list[str]:

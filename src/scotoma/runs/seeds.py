@@ -7,6 +7,18 @@ rank 2 and run 2, rank 1 the same; hashes do not overlap.
 import json
 from hashlib import blake2b
 
+from scotoma.errors import InputError
+
+
+def require_seed(seed: object) -> None:
+    """Check a run's seed, which may come from a TOML file or from Python.
+
+    Raises:
+        InputError: it is no whole number, or below 0.
+    """
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed: {seed!r} is no whole number from 0 on")
+
 
 def derive_seed(seed: int, purpose: str, *ranks: int) -> int:
     """A seed for one purpose of one run: 63 bits, the same on every machine and in every process.

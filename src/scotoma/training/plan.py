@@ -9,6 +9,7 @@ from scotoma.data.table import Attribute
 from scotoma.data.tasks import Task, training_tasks
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
+from scotoma.runs.seeds import require_seed
 from scotoma.training.settings import TrainingSettings
 
 
@@ -25,6 +26,9 @@ class TrainingPlan:
     split: SplitRecipe
     seed: int
     preset: str = ""
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
     def tasks(self, attributes: Mapping[str, Attribute]) -> tuple[list[Task], list[Task]]:
         """The hidden and the kept heads of training on images with these attributes.

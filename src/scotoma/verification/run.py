@@ -15,6 +15,7 @@ from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
+from scotoma.runs.seeds import require_seed
 from scotoma.runs.settings import to_dict
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
 from scotoma.verification.parts import require_same_parts
@@ -37,6 +38,9 @@ class VerificationRequest:
     hide: tuple[str, ...] | None = None
     keep: tuple[str, ...] | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_seed(self.seed)
 
 
 def verify(
