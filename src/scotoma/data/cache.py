@@ -33,6 +33,7 @@ from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
 
 VERSION = 4  # 3 held the first frame of animations
+AT_ONCE = 1000  # files whose states are hashed together: of very many, each call counts
 BLOCK = 1 << 24
 PIECE = 1 << 18  # bytes that are read at once: they stay in the processor's cache
 KEY = 32  # characters of a `pixel_key`
@@ -156,16 +157,19 @@ def _entry_name(catalogue: Catalogue, side: int, channels: int) -> str:
 
 def _describe(catalogue: Catalogue, side: int, channels: int) -> _Wanted:
     assert catalogue.root is not None
-    files, root = hashlib.blake2b(digest_size=16), str(catalogue.root)
-    for file in catalogue.files:
-        path = f"{root}/{file}"  # many times as fast as a Path, and there may be many
-        try:
-            status = os.stat(path)
-            state = f"{status.st_size} {status.st_mtime_ns}"
-        except OSError as error:  # a link that leads nowhere; decoding tells of it, with all others
-            state = f"error {error.errno}"
-        files.update(f"{state} ".encode() + os.fsencode(file) + b"\0")
-    return _Wanted(files.hexdigest(), len(catalogue.files), side, channels)
+    digest, root = hashlib.blake2b(digest_size=16), str(catalogue.root)
+    for start in range(0, len(catalogue.files), AT_ONCE):
+        some = catalogue.files[start : start + AT_ONCE]
+        digest.update(os.fsencode("".join([f"{_state(f'{root}/{file}')} {file}\0" for file in some])))
+    return _Wanted(digest.hexdigest(), len(catalogue.files), side, channels)
+
+
+def _state(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError as error:  # a link that leads nowhere; decoding tells of it, with all others
+        return f"error {error.errno}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _open_entry(entry: Path, wanted: _Wanted) -> Decoded | None:

@@ -20,7 +20,7 @@ from scotoma.training.probe import Coded, attack_shortly
 from scotoma.training.run import COLLAPSE_BATCHES, POPULATION_BATCHES
 from scotoma.training.schedule import probes_at
 
-ENOUGH_SECONDS = 0.8
+ENOUGH_SECONDS = 0.4
 REPEATS = 3
 TIMED_IMAGES = 128
 
