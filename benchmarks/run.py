@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from scotoma.data.augmentation import centre_crop
 from scotoma.data.decoding import decode_image, fit_square
 from scotoma.data.images import open_images
-from scotoma.data.photos import cores, list_photos
+from scotoma.data.photos import list_photos
 from scotoma.data.prefetch import Prefetched
 from scotoma.data.sampling import Batches
 from scotoma.data.splits import split
@@ -45,6 +45,7 @@ from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.presets import Preset, load_preset
 from scotoma.runs.run_folder import write_json
+from scotoma.runs.threads import cores
 from scotoma.training.adversarial import play, start_game
 from scotoma.training.run import POPULATION_BATCHES
 from scotoma.verification.run import VerificationRequest, make_plan

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pytest
 
 from scotoma.data.decoding import decode_image
-from scotoma.data.photos import Workers, decode_files, in_threads, list_photos, other_formats
+from scotoma.data.photos import decode_files, list_photos, other_formats
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import MARKER
+from scotoma.runs.threads import Workers, in_threads
 
 Pixels = npt.NDArray[np.uint8]
 

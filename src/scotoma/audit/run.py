@@ -39,7 +39,6 @@ from scotoma.audit.significance import guessing_error
 from scotoma.audit.suites import SUITES, Attacker, SuiteName
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
-from scotoma.data.photos import cores
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
 from scotoma.data.table import ImageTable
@@ -51,6 +50,7 @@ from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
 from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed, require_seed
+from scotoma.runs.threads import cores
 from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right

@@ -131,8 +131,9 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
     from scotoma.data.decoding import fit_square
     from scotoma.data.fashion import FASHION, is_idx_folder
     from scotoma.data.images import read_arrays
-    from scotoma.data.photos import Workers, decode_files, in_threads, list_photos, other_formats
+    from scotoma.data.photos import decode_files, list_photos, other_formats
     from scotoma.encoder_file import ENCODE_BATCH
+    from scotoma.runs.threads import Workers, in_threads
 
     stored = encoder.card.preprocessing
     # More computing threads than cores would fight for them.

@@ -11,7 +11,7 @@ def use_cores() -> int:
     """
     import torch
 
-    from scotoma.data.photos import cores
+    from scotoma.runs.threads import cores
 
     if not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(cores())

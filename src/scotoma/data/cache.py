@@ -26,11 +26,12 @@ import numpy.typing as npt
 
 from scotoma.data.catalogue import Catalogue
 from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
-from scotoma.data.photos import CHUNK, Unreadable, Workers, decode_files, describe_unreadable, in_threads
+from scotoma.data.photos import Unreadable, decode_files, describe_unreadable
 from scotoma.data.table import conflicting_rows
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import CHUNK, Workers, in_threads
 
 VERSION = 4  # 3 held the first frame of animations
 AT_ONCE = 1000  # files whose states are hashed together: of very many, each call counts

@@ -15,7 +15,7 @@ from scotoma.data.cache import Decoded, decoded
 from scotoma.data.catalogue import Catalogue, find_images
 from scotoma.data.decoding import fit_square, pixel_key, require_size
 from scotoma.data.fashion import GARMENTS, embedded_set, read_idx_folder
-from scotoma.data.photos import in_threads, other_formats
+from scotoma.data.photos import other_formats
 from scotoma.data.splits import given_parts, parts_of_files
 from scotoma.data.table import (
     MISSING,
@@ -28,6 +28,7 @@ from scotoma.data.table import (
 )
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import in_threads
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

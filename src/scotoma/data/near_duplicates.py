@@ -18,8 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from scotoma.data.decoding import require_size
-from scotoma.data.photos import in_threads
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import in_threads
 
 # Bits in which the hashes of copies may differ: where hashes alone decide, and where `likeness` decides too.
 # All hashes but a few have 32 bits set, so that odd distances hardly occur.

@@ -4,10 +4,9 @@ Files are decoded by several threads, in their order, and all that cannot be rea
 """
 
 import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from scotoma.data.decoding import Pixels, UnreadableImage, decode_image
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 from scotoma.runs.run_folder import MARKER
+from scotoma.runs.threads import Workers, in_threads
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
 # Of pictures that are not read, which somebody may think are.
@@ -23,7 +23,6 @@ OTHER_FORMATS = (
     *(".jxl", ".nef", ".tif", ".tiff"),
 )
 SHOWN = 20
-CHUNK = 64
 
 One = TypeVar("One")
 Result = TypeVar("Result")
@@ -35,22 +34,6 @@ class Unreadable:
 
     name: str
     reason: str
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who shares a piece of work: how many threads, how many images each takes at a time, and what a thread
-    does first of all.
-    """
-
-    threads: int = field(default_factory=cores)
-    chunk: int = CHUNK
-    prepare: Callable[[], object] | None = None
 
 
 def is_image_name(name: str) -> bool:
@@ -196,42 +179,6 @@ def decode_files(
             yield from results
     if unreadable:
         raise InputError(describe_unreadable(unreadable, len(names)))
-
-
-def in_threads(
-    work: Callable[[range], Result],
-    count: int,
-    description: str,
-    progress: Progress | None = None,
-    workers: Workers | None = None,
-) -> Iterator[Result]:
-    """The results of `work`, in order, for one range of numbers below `count` after another.
-
-    There is one thread a core by default: threads suffice because the decoders, the hash and torch release
-    the interpreter's lock. They run only a few ranges ahead of the reader, so that a slow reader does not
-    fill the memory.
-    """
-    workers = workers or Workers()
-    ranges = (range(start, min(start + workers.chunk, count)) for start in range(0, count, workers.chunk))
-    pool = ThreadPoolExecutor(workers.threads, "scotoma-images", workers.prepare)
-    ahead: deque[tuple[int, Future[Result]]] = deque()
-    if progress:
-        progress.start(description, count)
-    try:
-        while True:
-            while len(ahead) < 2 * workers.threads + 1 and (rows := next(ranges, None)) is not None:
-                ahead.append((len(rows), pool.submit(work, rows)))
-            if not ahead:
-                return
-            done, future = ahead.popleft()
-            result = future.result()
-            if progress:
-                progress.advance(done)
-            yield result
-    finally:
-        pool.shutdown(cancel_futures=True)
-        if progress:
-            progress.stop()
 
 
 def describe_unreadable(unreadable: Sequence[Unreadable], total: int) -> str:

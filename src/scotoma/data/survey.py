@@ -17,12 +17,13 @@ from scotoma.data.catalogue import Catalogue
 from scotoma.data.decoding import UnreadableImage, decode_image, fit_square, pixel_key
 from scotoma.data.images import Labelling, answers, find_asked, read_arrays, with_sides
 from scotoma.data.near_duplicates import Look, looks_of, near_duplicates_of
-from scotoma.data.photos import Unreadable, in_threads
+from scotoma.data.photos import Unreadable
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import Attribute, ImageTable, by_category
 from scotoma.data.units import components
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import in_threads
 
 # Sides of the square in which images are looked at for near duplicates, and the smallest that are.
 LOOKED_AT = 64

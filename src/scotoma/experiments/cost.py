@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from scotoma.data.images import open_images
-from scotoma.data.photos import cores
 from scotoma.data.table import ImageTable, by_category
 from scotoma.experiments.cells import EncoderCell, Places
 from scotoma.presets import Preset, load_preset
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import cores
 from scotoma.training.estimate import estimate_seconds
 from scotoma.training.plan import TrainingPlan
 

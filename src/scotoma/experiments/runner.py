@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scotoma.data.photos import cores
 from scotoma.errors import TIME_IS_UP, ScotomaError, TimeLimitReached
 from scotoma.experiments.cells import AttackCell, Cell, Places, arguments, write_settings
 from scotoma.runs.progress import Progress, Silent
+from scotoma.runs.threads import cores
 
 LOGS = "logs"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.data.augmentation import Preprocessing, random_crop
-from scotoma.data.photos import Workers, in_threads
 from scotoma.data.sampling import Rows, generator
 from scotoma.data.splits import Split
 from scotoma.data.table import ImageTable
 from scotoma.encoder_file import ENCODE_BATCH, encode_pixels
 from scotoma.errors import ScotomaError
 from scotoma.runs.progress import Progress
+from scotoma.runs.threads import Workers, in_threads
 
 # Bytes of codes that stay in memory; a mapped file is as fast as long as the system can keep it there, too.
 IN_MEMORY = 2**30

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from scotoma.data.photos import cores
 from scotoma.data.table import CATEGORY, ImageTable
 from scotoma.data.tasks import require_hidden_or_kept
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
@@ -17,6 +16,7 @@ from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.seeds import require_seed
 from scotoma.runs.settings import to_dict
+from scotoma.runs.threads import cores
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
 from scotoma.verification.parts import require_same_parts
 from scotoma.verification.plan import VerificationPlan

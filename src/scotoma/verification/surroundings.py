@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from scotoma.data.photos import cores
 from scotoma.data.sampling import Rows
 from scotoma.data.table import ImageTable
 from scotoma.networks.precision import multiplies_in_bf16
+from scotoma.runs.threads import cores
 
 
 def about_images(table: ImageTable, parts: Iterable[tuple[str, Rows]]) -> dict[str, Any]:
