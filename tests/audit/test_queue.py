@@ -82,3 +82,40 @@ def test_attackers_that_need_maps_or_images_are_left_out_of_codes(material: Mate
     }
     assert not any(attacker.applies((4,)) for attacker in STANDARD if "CNN" in attacker.name)
     assert np.array_equal([job.number for job in jobs_of(QUICK, [TASK], material)], [0, 1, 2, 0])
+
+
+class Recorded:
+    """A Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.done = 0
+
+    def start(self, description: str, total: int) -> None:
+        self.told.append((description, total))
+
+    def advance(self, n: int = 1, **figures: float | str) -> None:
+        self.done += n
+        self.told.append((self.done, figures["now"]))
+
+    def stop(self) -> None:
+        self.told.append("stop")
+
+
+def test_what_is_done_is_told_by_what_attempts_cost(tmp_path: Path, material: Material) -> None:
+    def half_way(training: Examples, stopping: Examples, occasion: Occasion) -> Learned:
+        for share in (0.5, 0.25, 2.0):
+            occasion.progress(share)
+        return QUICK[1].learn(training, stopping, occasion)
+
+    attackers = (Attacker("slow", half_way, cost=3), Attacker("quick", QUICK[1].learn))
+    told = Recorded()
+    make_attempts(
+        jobs_of(attackers, [TASK], material), material, Attempts(tmp_path, []), 0, Crew(1, told), "attackers"
+    )
+    assert told.told == [
+        ("attackers, %", 100),
+        *[(done, "ant: slow") for done in (38, 38, 75, 75)],
+        (100, "ant: quick"),
+        "stop",
+    ]

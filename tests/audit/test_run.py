@@ -341,7 +341,7 @@ def test_a_deadline_stops_between_attempts_and_what_ended_is_kept(tmp_path: Path
         audit(target(), TABLE, REQUEST, tmp_path, workers=1, deadline=time.monotonic() + 0.5)
     kept = len(list((tmp_path / "cells").iterdir()))
     assert str(error.value).startswith("The time limit is reached: ")
-    assert str(error.value).endswith(" of 8 attempts have ended.")
+    assert " of 8 attempts have ended." in str(error.value)
     assert kept < 8
     assert not (tmp_path / "verdict.json").exists()
     assert audit(target(), TABLE, REQUEST, tmp_path, workers=1).overall == "leaks"

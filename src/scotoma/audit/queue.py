@@ -19,7 +19,7 @@ from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Sees
 from scotoma.verification.side_by_side import side_by_side
 
-SHARE = 100  # units of progress an attempt
+PER_CENT = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +73,12 @@ def make_attempts(
     """
     there = [attempts.read(str(job.task), job.attacker.name, job.sees, job.number) for job in jobs]
     wanted = [job for job, found in zip(jobs, there, strict=True) if found is None]
-    stop, lock = Event(), Lock()
+    stop, done = Event(), _Done(crew.progress, sum(job.attacker.cost for job in wanted))
 
     def work(job: Job) -> list[Said] | Attempt:
-        return _make(job, material, attempts, seed, stop, _shown(job, crew.progress, lock))
+        return _make(job, material, attempts, seed, stop, done.by(job))
 
-    crew.progress.start(title, SHARE * len(wanted))
+    crew.progress.start(f"{title}, %", PER_CENT)
     try:
         # Learners of other libraries would start a thread a core each.
         with threadpool_limits(1):
@@ -125,14 +125,25 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
 
 
-def _shown(job: Job, progress: Progress, lock: Lock) -> Callable[[float], None]:
-    done = 0
+class _Done:
+    """Shows how much of the work is done, of all attempts together, in per cent of what they cost."""
 
-    def show(share: float) -> None:
-        nonlocal done
-        with lock:
-            now = max(done, round(SHARE * min(share, 1.0)))
-            progress.advance(now - done, now=f"{job.task}: {job.attacker.name}")
-            done = now
+    def __init__(self, progress: Progress, cost: float) -> None:
+        self.progress, self.cost, self.lock = progress, cost, Lock()
+        self.done, self.shown = 0.0, 0
 
-    return show
+    def by(self, job: Job) -> Callable[[float], None]:
+        """What the attempt tells its own share to."""
+        told = 0.0
+
+        def show(share: float) -> None:
+            nonlocal told
+            with self.lock:
+                more = max(min(share, 1.0) - told, 0.0)
+                told += more
+                self.done += more * job.attacker.cost / self.cost
+                now = round(PER_CENT * self.done)
+                self.progress.advance(now - self.shown, now=f"{job.task}: {job.attacker.name}")
+                self.shown = now
+
+        return show

@@ -38,7 +38,8 @@ LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
 class Attacker:
     """One attacker: its name, how it learns, whether chance decides what comes out (then it gets several
     seeds), and to which codes it can be applied. `more_than` names a smaller one of its kind, which it should
-    not fall behind. One that `needs_images` begins with what original images teach.
+    not fall behind. One that `needs_images` begins with what original images teach. Roughly what an attempt
+    costs beside those of others, in whole numbers, tells how much is still to be done.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Attacker:
     applies: Callable[[tuple[int, ...]], bool] = lambda shape: True
     more_than: str | None = None
     needs_images: bool = False
+    cost: int = 1
 
     def __repr__(self) -> str:
         return self.name
@@ -71,7 +73,9 @@ class Suite:
 
 
 LOGISTIC = Attacker("logistic regression", logistic_standardised)
-PAPER = Attacker("paper CNN", network(paper, 2e-3, by_channel, votes=True), by_chance=True, applies=is_map)
+PAPER = Attacker(
+    "paper CNN", network(paper, 2e-3, by_channel, votes=True), by_chance=True, applies=is_map, cost=16
+)
 
 # What is slow stands first, so that no core is idle while a long attack ends.
 STANDARD = (
@@ -81,14 +85,19 @@ STANDARD = (
         by_chance=True,
         applies=is_map,
         more_than="paper CNN",
+        cost=26,
     ),
-    Attacker("paper CNN, low rate", network(paper, 5e-4, by_channel), by_chance=True, applies=is_map),
+    Attacker(
+        "paper CNN, low rate", network(paper, 5e-4, by_channel), by_chance=True, applies=is_map, cost=18
+    ),
     PAPER,
-    Attacker("MLP", network(mlp(256), 2e-3, augment=THINNED), by_chance=True, more_than=LOGISTIC.name),
-    Attacker("kernel machine", kernel_machine, more_than=LOGISTIC.name),
-    Attacker("pairs of values", pairs),
+    Attacker(
+        "MLP", network(mlp(256), 2e-3, augment=THINNED), by_chance=True, more_than=LOGISTIC.name, cost=4
+    ),
+    Attacker("kernel machine", kernel_machine, more_than=LOGISTIC.name, cost=6),
+    Attacker("pairs of values", pairs, cost=2),
     Attacker("boosted trees", boosted_trees),
-    Attacker("nearest neighbours", neighbours),
+    Attacker("nearest neighbours", neighbours, cost=3),
     LOGISTIC,
     Attacker("logistic regression, raw codes", logistic_raw),
     Attacker("logistic regression, whitened codes", logistic_whitened),
@@ -102,13 +111,17 @@ EXHAUSTIVE = (
         by_chance=True,
         applies=is_map,
         more_than="residual CNN",
+        cost=300,
     ),
-    Attacker("paper CNN, high rate", network(paper, 8e-3, by_channel), by_chance=True, applies=is_map),
+    Attacker(
+        "paper CNN, high rate", network(paper, 8e-3, by_channel), by_chance=True, applies=is_map, cost=16
+    ),
     Attacker(
         "paper CNN, lowest rate",
         network(paper, 1e-4, by_channel, settings=LONG),
         by_chance=True,
         applies=is_map,
+        cost=60,
     ),
     Attacker(
         "paper CNN, begun on images",
@@ -116,6 +129,7 @@ EXHAUSTIVE = (
         by_chance=True,
         applies=is_map,
         needs_images=True,
+        cost=32,
     ),
     Attacker(
         "residual CNN, begun on images",
@@ -125,9 +139,14 @@ EXHAUSTIVE = (
         by_chance=True,
         applies=is_map,
         needs_images=True,
+        cost=52,
     ),
     Attacker(
-        "wide MLP", network(mlp(1024), 5e-4, augment=THINNED, settings=LONG), by_chance=True, more_than="MLP"
+        "wide MLP",
+        network(mlp(1024), 5e-4, augment=THINNED, settings=LONG),
+        by_chance=True,
+        more_than="MLP",
+        cost=30,
     ),
     *STANDARD,
 )
