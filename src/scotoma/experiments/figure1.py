@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from scotoma.experiments.artefact import MISSING, Artefact, percent, table
 from scotoma.experiments.cells import Cell, read_results
@@ -120,8 +121,11 @@ def picture(found: Figure1) -> bytes:
     rows = -(-len(found.panels) // columns)
     figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
     canvas = FigureCanvasAgg(figure)
+    lines: dict[str, Line2D] = {}
     for number, panel in enumerate(found.panels):
-        _draw(figure.add_subplot(rows, columns, number + 1), panel)
+        lines |= _draw(figure.add_subplot(rows, columns, number + 1), panel)
+    if lines:  # one legend for all, beside the curves and not over them
+        figure.legend(lines.values(), lines, loc="outside lower center", ncols=len(lines), frameon=False)
     drawn = io.BytesIO()
     canvas.print_png(drawn)
     return drawn.getvalue()
@@ -177,12 +181,14 @@ def _curve(
     return Curve(name, iterations, accuracies, best, level, reached, identity, reached / identity)
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw(axes: Axes, panel: Panel) -> dict[str, Line2D]:
+    """Draw a panel; returns its lines, by encoder."""
+    lines: dict[str, Line2D] = {}
     for curve in panel.curves:
         colour, dashes = _LINES[curve.encoder]
         if curve.iterations:
             percents = [100 * value for value in curve.accuracies]
-            axes.plot(curve.iterations, percents, color=colour, linestyle=dashes, label=curve.encoder)
+            (lines[curve.encoder],) = axes.plot(curve.iterations, percents, color=colour, linestyle=dashes)
     axes.set_xscale("log")
     axes.set_ylim(45, 101)
     axes.axhline(100 * CHANCE, color="#1d2026", linewidth=0.6, linestyle=":")
@@ -190,8 +196,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_title(f"{panel.task} ({said}; {panel.direction})", fontsize=10, parse_math=False)
     axes.set_xlabel("attacker's iterations", fontsize=8)
     axes.set_ylabel("validation accuracy, %", fontsize=8)
-    if any(curve.iterations for curve in panel.curves):
-        axes.legend(fontsize=7, loc="lower right", frameon=False)
+    return lines
 
 
 FIGURE1_ARTEFACT = Artefact("figure1", cells, collect, markdown, picture)
