@@ -20,12 +20,15 @@ from scotoma.cli.check import check
 from scotoma.cli.compare import compare
 from scotoma.cli.demo import demo
 from scotoma.cli.encode import encode
+from scotoma.cli.flowing import flowing, with_flowing_help
 from scotoma.cli.info import info
+from scotoma.cli.labels import LabelsFlags
 from scotoma.cli.report import report
 from scotoma.cli.reproduce import reproduce
 from scotoma.cli.sweep import sweep
 from scotoma.cli.train import train
 from scotoma.cli.verify import verify
+from scotoma.cli.verify_options import TargetFlags
 from scotoma.errors import InputError, ScotomaError
 
 _HELP = """Train image encoders with a deliberate blind spot, and test it by attack.
@@ -43,7 +46,7 @@ def make_app() -> App:
     """The command line: every verb, in the order of the job."""
     app = App(
         name="scotoma",
-        help=_HELP,
+        help=flowing(_HELP),
         help_epilogue=_EPILOGUE,
         help_format="plaintext",
         version=lambda: version("scotoma"),
@@ -56,8 +59,10 @@ def make_app() -> App:
         *(check, train, verify, report, compare, encode, info),
         *(demo, sweep, reproduce),
     )
+    for shared in (LabelsFlags, TargetFlags):
+        with_flowing_help(shared)
     for place, verb in enumerate(verbs):
-        app.command(verb, sort_key=place)
+        app.command(with_flowing_help(verb), sort_key=place)
     return app
 
 
