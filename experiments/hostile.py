@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from scotoma.cli import main as scotoma
+from scotoma.runs.run_folder import MARKER
 
 Make = Callable[[Path], None]
 
@@ -94,6 +95,14 @@ def animated(photos: Path) -> None:
         frames[0].save(photos / name, save_all=True, append_images=frames[1:])
 
 
+def no_photographs(photos: Path) -> None:
+    """A pipe, which would never end, a picture that is not read, and what a run has written."""
+    os.mkfifo(photos / "cats" / "pipe.jpg")
+    Image.new("RGB", (64, 64)).save(photos / "cats" / "scan.tif")
+    picture(photos / "sweep" / "sweep.png", 9)
+    (photos / "sweep" / MARKER).write_text("{}")
+
+
 def same_in_both(photos: Path) -> None:
     """One image in two categories, and in one twice."""
     shutil.copy(photos / "cats" / "0.png", photos / "dogs" / "again.png")
@@ -118,6 +127,7 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "a decompression bomb": (folder_with(bomb), CHECK),
     "animations": (folder_with(animated), CHECK),
     "animations, in training": (folder_with(animated), TRAIN),
+    "a pipe, another format, and a run's folder": (folder_with(no_photographs), CHECK),
     "the same pixels in two categories": (folder_with(same_in_both), CHECK),
     "images outside any category": (folder_with(lambda p: picture(p / "loose.png", 9)), CHECK),
     "one category only": (folder_with(lambda p: shutil.rmtree(p / "dogs")), CHECK),
