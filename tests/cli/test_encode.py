@@ -147,7 +147,7 @@ def test_every_thread_computes_in_itself_alone(
     try:
         source = places if of_files else "fashion-mnist"
         assert encode(encoder, source, tmp_path / "codes.npz") == 0
-        assert watched.threads <= {("scotoma-images_0", 1), ("scotoma-images_1", 1)}
+        assert watched.threads <= {("scotoma_0", 1), ("scotoma_1", 1)}
         assert sorted(watched.sizes) == ([20, 50, 50] if of_files else [50] * 4)
         assert torch.get_num_threads() == 2
     finally:
@@ -217,7 +217,9 @@ def test_pictures_never_take_the_place_of_a_run(
     assert main([*command, "--pictures", str(run)]) == 2
     assert capsys.readouterr().err == f"{run} holds a run, no pictures, it is left alone: choose another.\n"
     assert main([*command, "--ids", str(encoder)]) == 2
-    assert capsys.readouterr().err == f"{encoder} is read: it cannot be written, too.\n"
+    assert capsys.readouterr().err == (
+        f"--ids {encoder} must end in .csv.\n{encoder} is read: it cannot be written, too.\n"
+    )
     assert sorted(run.iterdir()) == before
 
 
@@ -272,7 +274,8 @@ def test_an_image_that_cannot_be_read_leaves_nothing_behind(
         ),
         (
             ["e", "i", "--out", "codes.npy", "--ids", "codes.npy"],
-            "--out codes.npy must end in .npz.\n--out, --ids and --pictures must be three different paths.\n",
+            "--out codes.npy must end in .npz.\n--ids codes.npy must end in .csv.\n"
+            "--out, --ids and --pictures must be three different paths.\n",
         ),
         (["e", "i", "--out", "codes.npz"], "There is no encoder file e.\n"),
     ],

@@ -192,6 +192,11 @@ def test_a_sweep_is_run_shown_resumed_widened_and_held_to_its_settings(
     assert (out / "sweep.png").read_bytes().startswith(b"\x89PNG")
     assert len(re.findall("\N{GREEK SMALL LETTER ALPHA} (?:0.5|2)<", (out / "sweep.svg").read_text())) == 2
 
+    # What is there is shown, whichever part of it is asked for again.
+    assert main([*command, "--alpha", "2"]) == 0
+    again = json.loads((out / "sweep.json").read_text())
+    assert (again["command"], again["cells"]) == (written["command"], written["cells"])
+
     capsys.readouterr()
     assert main(["info", str(out)]) == 0
     assert "state    2 of 2 encoders attacked\n" in capsys.readouterr().out

@@ -172,5 +172,14 @@ def test_unknown_attributes_are_told() -> None:
         attack_tasks(["Mal", "Smiling"], FACES)
     assert str(error.value) == (
         "tasks: 'Mal' is no attribute of these images; the nearest is 'Male'; 'Smiling' is no attribute of "
-        "these images; the nearest is 'hair'. The attributes are: Male, hair, age>=35"
+        "these images; the nearest is 'Male'. The attributes are: Male, hair, age>=35"
+    )
+
+
+def test_names_are_suggested_in_any_case_and_commas_are_explained() -> None:
+    with pytest.raises(InputError) as error:
+        known_names(["BAR"], ["office", "bar", "a,b"], "hide")
+    assert str(error.value) == (
+        "hide: 'BAR' is no category of these images; the nearest is 'bar'. The categories are: office, bar, "
+        "a,b. On the command line a name with a comma stands in double quotes, as in '\"a,b\",c'"
     )

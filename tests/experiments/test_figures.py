@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from scotoma.experiments import figure1, figure3
+from scotoma.experiments.artefact import table
 from scotoma.experiments.grid import attacks_of
 from scotoma.experiments.scales import Scale, load_scale
 from scotoma.experiments.table1 import attack_of
@@ -81,3 +82,7 @@ def test_nothing_there_is_an_empty_picture(tmp_path: Path, scale: Scale) -> None
         found = figure.collect(scale, (0,), tmp_path)
         assert "missing" in figure.markdown(found)
         assert figure.picture(found)[:4] == b"\x89PNG"
+
+
+def test_a_bar_in_a_name_is_no_column_of_a_table() -> None:
+    assert table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |\n"

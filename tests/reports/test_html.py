@@ -299,6 +299,8 @@ def test_a_folder_without_results_is_no_run(tmp_path: Path, make: bool) -> None:
     assert str(caught.value) == (
         f"{run} holds neither results.json nor verdict.json, so there is nothing to report on. "
         "Give the folder that `scotoma verify` wrote (its --out)."
+        if make
+        else f"There is no folder {run}."
     )
 
 
@@ -307,3 +309,14 @@ def test_a_broken_gallery_writes_nothing(run_folder: Path, tmp_path: Path) -> No
     with pytest.raises(InputError, match="is broken or no NumPy archive of pictures"):
         write_report(run_folder, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_report_takes_the_place_of_no_other_file(run_folder: Path) -> None:
+    for name in ("encoder.safetensors", "results.json", "settings.toml"):
+        (run_folder / name).touch()
+        before = (run_folder / name).read_bytes()
+        with pytest.raises(
+            InputError, match=f"^--out {re.escape(str(run_folder / name))} must end in .html.$"
+        ):
+            write_report(run_folder, run_folder / name, overwrite=True)
+        assert (run_folder / name).read_bytes() == before

@@ -91,6 +91,12 @@ def test_without_identity_nothing_is_compared() -> None:
     )
 
 
+def test_no_leak_says_where_nobody_tried_the_originals() -> None:
+    made = changed(without(results(), "identity"), "encoder", "shirt", **BELOW)
+    assert verdict(made).startswith("No leak of `shirt` was found: ")
+    assert "gives) (whether the same attack finds it in the original images was not tested)." in verdict(made)
+
+
 def test_an_unfinished_attack_on_the_originals_is_at_least() -> None:
     made = changed(results(), "identity", "shirt", state="inconclusive")
     assert "against at least 86.9 % on the original images" in verdict(made)

@@ -3,8 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
+from scotoma.errors import TimeLimitReached
 from scotoma.runs import progress
-from scotoma.runs.progress import LineProgress, Progress, RichProgress, Silent, show_figures, watched
+from scotoma.runs.progress import LineProgress, Progress, RichProgress, Silent, show_figures, until, watched
 
 
 def console(terminal: bool = False) -> tuple[Console, io.StringIO]:
@@ -99,3 +100,15 @@ def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     silent.advance(1, x=1.0)
     silent.stop()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_deadline_ends_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("scotoma.runs.progress.time.monotonic", lambda: clock[0])
+    assert until(None, silent := Silent(), "") is silent
+    limited = until(2.0, silent, "while it works.")
+    limited.start("work", 9)
+    limited.advance(5)
+    clock[0] = 2.0
+    with pytest.raises(TimeLimitReached, match=r"^The time limit is reached while it works\.$"):
+        limited.advance(1)

@@ -14,9 +14,10 @@ from scotoma.audit.protocol import Said, attack_once, failed
 from scotoma.audit.suites import SEEDS, Attacker
 from scotoma.data.tasks import Task
 from scotoma.errors import ScotomaError
-from scotoma.runs.progress import Progress, Silent
+from scotoma.runs.progress import Progress, Silent, until
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.verdict import Attempt, Sees
+from scotoma.verification.codes import WHILE_ENCODING
 from scotoma.verification.side_by_side import side_by_side
 
 PER_CENT = 100
@@ -60,6 +61,11 @@ class Crew:
     workers: int
     progress: Progress = field(default_factory=Silent)
     deadline: float | None = None
+
+    @property
+    def encoding(self) -> Progress:
+        """Whom they tell of images that are encoded, which the deadline ends, too."""
+        return until(self.deadline, self.progress, WHILE_ENCODING)
 
 
 def make_attempts(

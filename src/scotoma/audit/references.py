@@ -63,7 +63,7 @@ class Elsewhere:
     def attack(self, target: Target, name: str) -> dict[str, Reference]:
         """What the stronger of two attackers finds of each task; kept in the cache for the next audit."""
         rows = rows_of_parts(self.table, self.parts, ("all",), self.tasks[0], self.seed)
-        material = encode_parts(target, self.table, rows, self.seed, self.crew.progress)
+        material = encode_parts(target, self.table, rows, self.seed, self.crew.encoding)
         where = blake2b(f"{target.digest} {material.digest()}".encode(), digest_size=16).hexdigest()
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.cache / where, [where, self.seed], labels)

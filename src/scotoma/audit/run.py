@@ -263,7 +263,7 @@ class _Audit:
     def _material(self, attackers: Sequence[Attacker]) -> Material:
         if isinstance(self.attacked, Target):
             target, seed = self._examined(self.attacked), self.request.seed
-            material = encode_parts(target, self.table, self.rows, seed, self.crew.progress)
+            material = encode_parts(target, self.table, self.rows, seed, self.crew.encoding)
             if any(each.needs_images and each.applies(material.shape) for each in attackers):
                 material = replace(material, originals=originals_of(target, material))
         else:

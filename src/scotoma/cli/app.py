@@ -78,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tune_allocator()
     # Pillow's words on an image of too many pixels, which is refused in our own.
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
+    # A name in letters that no font here has is a box in a picture; tables have it.
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
     before = _stop_at_once_the_second_time()
     try:
         app = make_app()

@@ -103,7 +103,7 @@ def _column_table(found: "Survey") -> "Table":
 
     table = Table(title="Columns, and how they are read")
     for column in ("column", "read as", "images"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_column("missing", justify="right")
     for one in found.columns:
         # Text, not str: a name may hold brackets, which are markup to rich.
@@ -131,7 +131,7 @@ def _category_table(found: "Survey") -> "Table":
     from rich.text import Text
 
     table = Table(title=f"Images used, and how seed {found.seed} divides them")
-    table.add_column("" if found.columns else "category")
+    table.add_column("" if found.columns else "category", overflow="fold")
     for column in ("images", "training", "reserve", "validation", "test", "unreadable"):
         table.add_column(column, justify="right")
     for one in found.categories:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import make_folder_of, require_ended, require_free
+from scotoma.runs.run_folder import MARKER, make_folder_of, require_ended, require_folder, require_free
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,6 +60,12 @@ def compare(
 
     if options.out is not None:
         require_free(options.out, options.overwrite, "the figures", "compared.json")
+        if options.out.suffix != ".json":
+            raise InputError(f"--out {options.out} must end in .json.")
+        if options.out.exists() and (options.out.parent / MARKER).is_file():
+            raise InputError(
+                f"{options.out} lies in a run folder and may belong to it: choose another --out."
+            )
         if options.out.name in (RESULTS, VERDICT):
             raise InputError(f"{options.out} has the name of what is compared: choose another --out.")
         make_folder_of(options.out)
@@ -78,6 +84,7 @@ def _both(options: CompareOptions) -> "tuple[Attacked, Attacked]":
     found, problems = [], []
     for folder in (options.a, options.b):
         try:
+            require_folder(folder)
             found.append(_reader(folder)(folder))
         except InputError as error:
             problems.append(str(error))
@@ -166,7 +173,8 @@ def _table(comparison: "Comparison") -> "Table":
         caption_justify="left",
     )
     for heading in ("task", "images", "A", "B", "B less A", "they differ on", "B tells"):
-        table.add_column(heading, justify="left" if heading in ("task", "B tells") else "right")
+        side: Literal["left", "right"] = "left" if heading in ("task", "B tells") else "right"
+        table.add_column(heading, justify=side, overflow="fold")
     for each in comparison.tasks:
         table.add_row(*map(Text, _row(each)))
     return table

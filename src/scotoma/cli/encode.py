@@ -89,6 +89,8 @@ def _check_outputs(options: EncodeOptions) -> None:
     problems = []
     if options.out.suffix != ".npz":
         problems.append(f"--out {options.out} must end in .npz.")
+    if options.ids is not None and options.ids.suffix != ".csv":
+        problems.append(f"--ids {options.ids} must end in .csv.")
     named = [path for path in (options.out, options.ids, options.pictures) if path is not None]
     if Path(options.encoder).resolve() in (path.resolve() for path in named):
         problems.append(f"{options.encoder} is read: it cannot be written, too.")

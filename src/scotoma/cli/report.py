@@ -22,11 +22,12 @@ def report(
     overwrite: Switch = None,
     config: Path | None = None,
 ) -> None:
-    """Write the report of an attack: one HTML file to read in a browser and to pass on.
+    """Write the report of an attack: one HTML file to read in a browser.
 
     It holds the verdict in plain words, the accuracy of every attack beside what guessing would give, and
-    what was done; of the paper's attackers also learning curves and pictures of encoded images, of a suite
-    flags, references and where the time went. The table is printed here too.
+    what was done; of the paper's attackers also learning curves, and some test images beside what the encoder
+    makes of them: look at it before you pass it on. Of a suite it holds flags, references and where the time
+    went. The table is printed here too.
 
     Example: scotoma report runs/terminal-attacked --out report.html
 

@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from scotoma.cli.asked import write_asked
+from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Switch, names, overlay, resumable, seconds, seed_numbers
 from scotoma.errors import InputError, TimeLimitReached
@@ -160,6 +160,7 @@ def _sweep(
 
     deadline = math.inf if limit is None else time.monotonic() + limit
     preset = load_preset(options.preset, options.changes, where)
+    options = options if options.overwrite else _with_earlier(options)
     attributes = _attributes(options)
     preset.plan(options.hide, options.keep, options.seeds[0]).tasks(attributes)
     wanted = Sweep(
@@ -204,6 +205,18 @@ def _run(
     print(write_sweep(wanted, places, command, failures.failures if failures else {}))
     print(f"Written: {options.out / 'sweep'}.md, .json, .png and .svg.")
     return failures
+
+
+def _with_earlier(options: SweepOptions) -> SweepOptions:
+    """The options with the alphas and seeds that the folder was asked for before, so that its table keeps
+    them.
+    """
+    before = asked_before(options.out) or {}
+    alphas, seeds = (
+        tuple(dict.fromkeys([*(before.get(name) or ()), *now]))
+        for name, now in (("alpha", options.alpha), ("seeds", options.seeds))
+    )
+    return replace(options, alpha=alphas, seeds=seeds)
 
 
 def _attributes(options: SweepOptions) -> "Mapping[str, Attribute]":

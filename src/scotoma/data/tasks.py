@@ -92,13 +92,18 @@ def known_names(names: Sequence[str], categories: Sequence[str], where: str, nou
     problems = []
     for name in names:
         if name not in categories:
-            nearest = difflib.get_close_matches(name, categories, n=1, cutoff=0.0)
-            problems.append(f"{name!r} is no {noun} of these images; the nearest is {nearest[0]!r}")
+            by_lower = {each.lower(): each for each in categories}
+            (nearest,) = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.0)
+            problems.append(f"{name!r} is no {noun} of these images; the nearest is {by_lower[nearest]!r}")
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     problems += [f"{name!r} is named twice" for name in repeated]
     plural = "categories" if noun == "category" else f"{noun}s"
     if problems:
-        raise InputError(f"{where}: " + "; ".join(problems) + f". The {plural} are: {', '.join(categories)}")
+        commas = ". On the command line a name with a comma stands in double quotes, as in '\"a,b\",c'"
+        raise InputError(
+            f"{where}: {'; '.join(problems)}. The {plural} are: {', '.join(categories)}"
+            + (commas if any("," in each for each in categories) else "")
+        )
 
 
 def attack_tasks(names: Sequence[str], attributes: Mapping[str, Attribute]) -> list[Task]:

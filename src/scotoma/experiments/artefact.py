@@ -59,7 +59,8 @@ def write_artefact(artefact: Artefact[Any], scale: Scale, seeds: Sequence[int], 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, the first column at the left, the others at the right."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in escaped) + "\n"
 
 
 def percent(value: float | None) -> str:

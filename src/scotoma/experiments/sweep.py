@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scotoma.encoder_file import load_encoder
+from scotoma.errors import InputError
 from scotoma.experiments.cells import AttackCell, Cell, EncoderCell, Places, read_results
 from scotoma.experiments.scales import Group
 from scotoma.reports.findings import figures, headline
@@ -145,7 +146,10 @@ def _state(tasks: Sequence[State], has_failed: bool) -> State:
 def _in_training(cell: EncoderCell, out: Path) -> dict[str, float]:
     if not cell.file(out).is_file():
         return {}
-    card = load_encoder(cell.file(out)).card
+    try:
+        card = load_encoder(cell.file(out)).card
+    except InputError:  # it is damaged: the attack on it says so
+        return {}
     return {**card.training["hidden"], **card.training["kept"]}
 
 

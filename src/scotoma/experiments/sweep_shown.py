@@ -122,7 +122,7 @@ def _spread(each: TaskFigures) -> str:
 
 def _said(point: SweepPoint) -> str:
     # A bar would end the column.
-    return f"{point.state}: {point.note}".replace("|", "\\|") if point.note else point.state
+    return f"{point.state}: {point.note}" if point.note else point.state
 
 
 def _said_of(tasks: Mapping[str, TaskFigures]) -> str:

@@ -53,7 +53,7 @@ def task_said(verdict: Verdict, task: TaskVerdict) -> str:
 
 def points(difference: float) -> str:
     """A difference of accuracies in points, with its sign."""
-    return f"{100 * difference:+.1f}"
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"  # no -0.0
 
 
 def probability(p: float) -> str:

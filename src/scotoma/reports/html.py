@@ -34,7 +34,7 @@ from scotoma.reports.more import more_section
 from scotoma.reports.page import environment, write_page
 from scotoma.reports.verdict import caution, encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
-from scotoma.runs.run_folder import require_ended, require_free
+from scotoma.runs.run_folder import require_ended, require_folder, require_free
 from scotoma.runs.verdict import Verdict
 
 RESULTS, VERDICT = "results.json", "verdict.json"
@@ -65,6 +65,7 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
         InputError: the run folder has no results, they are broken, or `out` exists and is not to be replaced.
     """
     run, out = Path(run), Path(out)
+    require_folder(run)
     has_verdict = (run / VERDICT).is_file()
     if not has_verdict and not (run / RESULTS).is_file():
         require_ended(run)
@@ -73,8 +74,8 @@ def write_report(run: Path, out: Path, overwrite: bool = False) -> Path:
             "Give the folder that `scotoma verify` wrote (its --out)."
         )
     require_free(out, overwrite, "the report", "report.html")
-    if out.resolve() in ((run / name).resolve() for name in (RESULTS, VERDICT)):
-        raise InputError(f"{out} is what the report is made from: choose another --out.")
+    if out.suffix not in (".html", ".htm"):
+        raise InputError(f"--out {out} must end in .html.")
     if has_verdict:
         return write_page(out, render_verdict(Verdict.read(run / VERDICT), more_section(run)))
     return write_page(out, render(Results.read(run / RESULTS), run / "gallery.npz"))

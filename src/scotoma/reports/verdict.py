@@ -102,7 +102,10 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         rising = ", and it was still improving when its budget ended" if cell.state == "inconclusive" else ""
         return f"{task} still leaks: {finds}{rising}"
     if finding.outcome == "no leak":
-        return f"no leak of {task} was found: {finds}"
+        untested = ""
+        if reference(results, finding.task) is None:
+            untested = " (whether the same attack finds it in the original images was not tested)"
+        return f"no leak of {task} was found: {finds}{untested}"
     if cell.state == "inconclusive":
         rising = "a fresh attacker was still improving when its budget ended, right in"
         return f"whether {task} leaks is open: {rising} {cases}"

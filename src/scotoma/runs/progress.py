@@ -21,6 +21,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from scotoma.errors import TIME_IS_UP, TimeLimitReached
+
 Figure = float | int | str
 
 
@@ -135,6 +137,36 @@ class LineProgress:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Limited:
+    """Tells another progress, and ends the step once a time is over: a reading of the monotonic clock."""
+
+    def __init__(self, progress: Progress, deadline: float, why: str) -> None:
+        self._progress, self._deadline, self._why = progress, deadline, why
+
+    def start(self, description: str, total: int) -> None:
+        """As the other."""
+        self._progress.start(description, total)
+
+    def advance(self, n: int = 1, **figures: Figure) -> None:
+        """As the other.
+
+        Raises:
+            TimeLimitReached: the time is over.
+        """
+        self._progress.advance(n, **figures)
+        if time.monotonic() >= self._deadline:
+            raise TimeLimitReached(f"{TIME_IS_UP} {self._why}")
+
+    def stop(self) -> None:
+        """As the other."""
+        self._progress.stop()
+
+
+def until(deadline: float | None, progress: Progress, why: str) -> Progress:
+    """A progress that ends its step at the deadline, if there is one; `why` goes on in the message."""
+    return progress if deadline is None else Limited(progress, deadline, why)
 
 
 def watched(console: Console | None = None) -> Progress:

@@ -218,6 +218,16 @@ def require_ended(folder: Path) -> None:
     raise InputError(f"The attacks in {folder} have not ended. Go on with them first{goes_on}")
 
 
+def require_folder(folder: Path) -> None:
+    """Check that a folder is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.")
+
+
 def require_free(out: Path, overwrite: bool, what: str, example: str) -> None:
     """Check that a file can be written there.
 

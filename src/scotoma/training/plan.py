@@ -7,6 +7,7 @@ from scotoma.data.augmentation import Preprocessing
 from scotoma.data.splits import SplitRecipe
 from scotoma.data.table import Attribute
 from scotoma.data.tasks import Task, training_tasks
+from scotoma.errors import InputError
 from scotoma.networks.classifier import ClassifierSettings
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.seeds import require_seed
@@ -29,6 +30,9 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         require_seed(self.seed)
+        given: list[object] = [self.hide, self.keep]
+        if text := [each for each in given if isinstance(each, str)]:
+            raise InputError(f"names are given as a tuple, as in ({text[0]!r},); got the text {text[0]!r}")
 
     def tasks(self, attributes: Mapping[str, Attribute]) -> tuple[list[Task], list[Task]]:
         """The hidden and the kept heads of training on images with these attributes.

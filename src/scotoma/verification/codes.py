@@ -26,6 +26,8 @@ from scotoma.runs.threads import Workers, in_threads
 
 # Bytes of codes that stay in memory; a mapped file is as fast as long as the system can keep it there, too.
 IN_MEMORY = 2**30
+# Where a time limit stops.
+WHILE_ENCODING = "while images are encoded: codes are not kept, so it has to be longer than that takes."
 
 
 class TrainingCodes(Protocol):

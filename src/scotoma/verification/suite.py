@@ -16,13 +16,13 @@ from scotoma.errors import ScotomaError
 from scotoma.networks.baselines import Blur, Identity
 from scotoma.networks.encoder import EncoderSettings
 from scotoma.networks.precision import multiplies_in_bf16
-from scotoma.runs.progress import Progress, Silent
+from scotoma.runs.progress import Progress, Silent, until
 from scotoma.runs.results import Cell, Point
 from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_CODES, ON_IMAGES, build_network
 from scotoma.verification.cells import CELLS, CellFolder
-from scotoma.verification.codes import Codes, encode_table
+from scotoma.verification.codes import WHILE_ENCODING, Codes, encode_table
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import at_rate, attack
 from scotoma.verification.settings import AttackSettings
@@ -100,16 +100,18 @@ class Suite:
         cells = {pair: self.cell_folder.read(*pair) for pair in pairs}
         wanted = [pair for pair in pairs if cells[pair] is None]
         attacked = {subject for subject, _ in wanted}
-        codes = {subject: self.encode(subject) for subject in self.subjects if subject in attacked}
+        progress = until(deadline, self.progress, WHILE_ENCODING)
+        codes = {subject: self.encode(subject, progress) for subject in self.subjects if subject in attacked}
         done = dict(zip(wanted, self._attack_all(wanted, codes, workers, deadline), strict=True))
         return tuple(cells[pair] or done[pair] for pair in pairs)
 
-    def encode(self, subject: Subject) -> Codes:
+    def encode(self, subject: Subject, progress: Progress | None = None) -> Codes:
         """Codes of all parts for one subject, with progress."""
+        progress = progress or self.progress
         views = subject.views
         parts = self.parts
         images = views * len(parts.training) + len(parts.validation) + len(parts.test)
-        self.progress.start(f"encoding with {subject.name}", images)
+        progress.start(f"encoding with {subject.name}", images)
         seed = derive_seed(self.plan.seed, "views")
         try:
             return encode_table(
@@ -120,11 +122,11 @@ class Suite:
                 parts,
                 views,
                 seed,
-                self.progress,
+                progress,
                 self.folder,
             )
         finally:
-            self.progress.stop()
+            progress.stop()
 
     def _attack_all(
         self,
