@@ -105,7 +105,8 @@ def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_deadline_ends_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("scotoma.runs.progress.time.monotonic", lambda: clock[0])
-    assert until(None, silent := Silent(), "") is silent
+    silent = Silent()
+    assert until(None, silent, "") is silent
     limited = until(2.0, silent, "while it works.")
     limited.start("work", 9)
     limited.advance(5)
