@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.cli import main
+from scotoma.runs.run_folder import claim
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -68,6 +69,10 @@ def test_a_folder_of_somebody_else_or_of_another_scale(
     command = ("table1", "--scale", "fashion", "--no-run", "--out")
     assert said(capsys, *command, str(tmp_path / "mine")) == (
         f"{tmp_path}/mine is not empty and no run folder of Scotoma, it is left alone: choose another --out."
+    )
+    claim(tmp_path / "run", "training")
+    assert said(capsys, *command, str(tmp_path / "run")) == (
+        f"{tmp_path}/run holds a training run, not a reproduction run: choose another --out."
     )
     out = str(tmp_path / "out")
     assert main(["reproduce", *command, out]) == 0

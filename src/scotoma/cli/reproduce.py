@@ -81,7 +81,7 @@ def reproduce(
         return
     if not no_run:
         require_images(cells, on, places)
-    claim(out, KIND, resume=True)
+    claim(out, KIND, overwrite=None, resume=True)
     with held(out):
         _require_scale(out, scale)
         require_same(every, places)

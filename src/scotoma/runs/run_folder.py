@@ -150,7 +150,12 @@ def read_checked_json(path: Path, format: str, version: int, most: int = MOST_JS
 
 
 def claim(
-    folder: Path, kind: str, *, overwrite: bool = False, resume: bool = False, inputs: Iterable[Path] = ()
+    folder: Path,
+    kind: str,
+    *,
+    overwrite: bool | None = False,
+    resume: bool = False,
+    inputs: Iterable[Path] = (),
 ) -> bool:
     """Take a folder for a run: make it, or accept one that the user allows to be replaced or continued.
 
@@ -158,6 +163,7 @@ def claim(
         folder: where the run's files go; made with its parents.
         kind: what the run is ("training", "verification"); a folder of another kind is not continued.
         overwrite: empty the folder first, if it is a run folder. Any other folder is left alone in any case.
+            None where nobody can ask for that.
         resume: accept a run folder of the same kind with everything in it. `overwrite` goes first.
         inputs: what the run reads, which must not lie in a folder that is to be emptied.
 
@@ -301,7 +307,7 @@ def clear_abandoned(folder: Path) -> None:
             each.unlink()
 
 
-def _check_occupied(folder: Path, kind: str, overwrite: bool, resume: bool) -> None:
+def _check_occupied(folder: Path, kind: str, overwrite: bool | None, resume: bool) -> None:
     marker = folder / MARKER
     if not marker.is_file():
         raise InputError(
@@ -310,7 +316,7 @@ def _check_occupied(folder: Path, kind: str, overwrite: bool, resume: bool) -> N
     if overwrite:
         return
     found = read_json(marker, FORMAT, VERSION).get("kind")
-    advice = "choose another --out, or give --overwrite to replace it"
+    advice = "choose another --out" + ("" if overwrite is None else ", or give --overwrite to replace it")
     if not resume:
         raise InputError(f"{folder} holds a {found} run already: {advice}.")
     if found != kind:
