@@ -41,10 +41,7 @@ def test_a_copy_runs_a_command_in_its_folder_and_gives_its_exit_code(
         Path("here").write_text(os.environ["HERE"])
 
     assert copy("report", "nothing", before=before).wait(60) == 2
-    assert (tmp_path / "log").read_text() == (
-        "nothing holds neither results.json nor verdict.json, so there is nothing to report on. "
-        "Give the folder that `scotoma verify` wrote (its --out).\n"
-    )
+    assert (tmp_path / "log").read_text() == "There is no folder nothing.\n"
     assert (tmp_path / "here").read_text() == "yes"
     assert "HERE" not in os.environ and Path.cwd() != tmp_path
 

@@ -48,7 +48,7 @@ def side_by_side(
                 future.result()  # raises what it raised, while others may still run
             if late:
                 done, all_in_all = before + len(ended), before + len(futures)
-                more = "" if ended else " It was too short for any of them."
+                more = "" if ended else " It was too short for any of those left."
                 raise TimeLimitReached(f"{TIME_IS_UP}: {done} of {all_in_all} {noun} have ended.{more}")
             return [future.result() for future in futures]
         except BaseException:
