@@ -1,5 +1,6 @@
 import json
 import math
+import re
 import time
 from dataclasses import replace
 from itertools import chain, repeat
@@ -17,6 +18,7 @@ from scotoma.encoder_file import load_encoder
 from scotoma.errors import InputError, TimeLimitReached, TrainingStopped
 from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
+from scotoma.runs.settings import to_dict
 from scotoma.training import run as run_module
 from scotoma.training.adversarial import Game, start_game
 from scotoma.training.collapse import Collapse
@@ -25,6 +27,7 @@ from scotoma.training.plan import TrainingPlan
 from scotoma.training.probe import Probed
 from scotoma.training.run import train
 from scotoma.training.state import checkpoints, last_iteration
+from scotoma.verification.parts import are_of_training
 from tests.examples import CLASSIFIER, ENCODER, image_table, training_plan
 
 CONSTANT = Collapse(dead=0.75, low_variance=0.8, low_deviation=0.9, deviation=0.1)
@@ -135,6 +138,22 @@ def test_an_anonymous_file_tells_no_name_even_of_a_run_that_was_finished(tmp_pat
     assert set(card.training["hidden"]) == {"hidden 1"} and set(card.training["kept"]) == {"kept 1"}
     assert not any(name.encode() in path.read_bytes() for name in ('"ant"', '"bee"', '"dog"'))
     assert bytes_of(path) == weights
+
+
+def test_nobody_who_has_the_images_can_try_which_names_made_an_anonymous_file(tmp_path: Path) -> None:
+    table = image_table()
+    card = load_encoder(train(table, training_plan(), tmp_path, anonymous=True)).card
+    digests = {table.digest([name]) for name in table.categories} | {table.digest()}
+    assert not digests & set(re.findall("[0-9a-f]{32}", json.dumps(to_dict(card))))
+    # The images alone are known again, whatever is guessed.
+    assert {are_of_training(card, table, (name,), ()) for name in table.categories} == {True}
+    fewer = replace(
+        table,
+        pixels=table.pixels[1:],
+        keys=table.keys[1:],
+        attributes=by_category(table.categories, table.labels[1:]),
+    )
+    assert not are_of_training(card, fewer, ("ant",), ())
 
 
 def test_several_hidden_and_none_kept(tmp_path: Path) -> None:

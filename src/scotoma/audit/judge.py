@@ -13,6 +13,7 @@ from scotoma.audit import flags
 from scotoma.audit.examples import Examples, Logits
 from scotoma.audit.protocol import Said, winner_of
 from scotoma.audit.significance import (
+    LEVEL,
     bits_with_limit,
     holm,
     paired_excess,
@@ -23,8 +24,6 @@ from scotoma.data.tasks import Task
 from scotoma.runs.results import Role
 from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
 from scotoma.verification.statistics import accuracy_interval, auc
-
-LEVEL = 0.025  # one-sided
 
 
 @dataclass(frozen=True, eq=False)

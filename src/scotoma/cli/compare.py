@@ -198,6 +198,10 @@ def _row(each: "TaskComparison") -> tuple[str, ...]:
 
 
 def _said(each: "TaskComparison") -> str:
+    from scotoma.verification.comparison import is_too_few
+
+    if is_too_few(each):  # by so few the normal interval may tell apart what an exact test would not
+        return "not told apart"
     if each.low > 0:
         return "more"
     return "less" if each.high < 0 else "not told apart"

@@ -30,7 +30,7 @@ def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
         plan.split.fractions,
     ]
     told.append(card.data_digest)
-    asked.append(table.digest([*plan.hide, *plan.keep]))
+    asked.append(table.images_digest() if card.hide is None else table.digest([*plan.hide, *plan.keep]))
     told += [card.training.get("seed"), _decisive(card.training.get("settings"))]
     asked += [plan.seed, _decisive(to_dict(plan.training))]
     if card.parts_digest:

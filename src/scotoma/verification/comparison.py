@@ -190,10 +190,10 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
                 f"{each.task}: {each.images:,} test images are common, of {each.test_images[0]:,} (A) and "
                 f"{each.test_images[1]:,} (B); all figures are of the common ones."
             )
-        few, what = each.differing, "images"
-        if each.differing_units is not None:
-            few, what = each.differing_units, "groups of images"
-        if few < FEW:
+        if is_too_few(each):
+            few, what = each.differing, "images"
+            if each.differing_units is not None:
+                few, what = each.differing_units, "groups of images"
             notes.append(
                 f"{each.task}: the attackers differ on {few} {what} only; the interval is too narrow then."
             )
@@ -207,3 +207,10 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
             meant = {"hide": "hidden", "keep": "kept", "other": "neither hidden nor kept"}
             notes.append(f"{each.task}: {meant[each.roles[0]]} by A, {meant[each.roles[1]]} by B.")
     return notes
+
+
+def is_too_few(each: TaskComparison) -> bool:
+    """Whether the attackers differ on so few images, or groups of such, that the normal interval is too
+    narrow: an exact test might not tell them apart.
+    """
+    return (each.differing if each.differing_units is None else each.differing_units) < FEW

@@ -10,7 +10,11 @@ from scotoma.errors import InputError
 
 
 def are_of_training(card: Card, table: ImageTable, hide: Sequence[str], keep: Sequence[str]) -> bool:
-    """Whether an encoder was trained on these very images, with these labels of what it hides and keeps."""
+    """Whether an encoder was trained on these very images, with these labels of what it hides and keeps; an
+    anonymous file knows of the images alone.
+    """
+    if card.hide is None and card.data_digest == table.images_digest():
+        return True
     asked = [*hide, *keep]
     # A table of attributes may have been opened without those that are asked for.
     told = CATEGORY in table.attributes or table.attributes.keys() >= set(asked)

@@ -18,7 +18,7 @@ from scotoma.runs.seeds import require_seed
 from scotoma.runs.settings import to_dict
 from scotoma.runs.threads import cores
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
-from scotoma.verification.parts import require_same_parts
+from scotoma.verification.parts import are_of_training, require_same_parts
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
@@ -167,7 +167,7 @@ def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> 
             "categories": list(table.categories),
             "attributes": {name: each.about for name, each in table.attributes.items() if name != CATEGORY},
             "digest": digest,
-            "same_as_training": digest == encoder.card.data_digest,
+            "same_as_training": are_of_training(encoder.card, table, suite.plan.hide, suite.plan.keep),
         },
         "settings": to_dict(suite.plan),
         "seed": suite.plan.seed,
