@@ -60,7 +60,8 @@ def test_a_failed_attacker_stands_only_alone() -> None:
     ],
 )
 def test_a_leak_is_an_interval_above_the_floor(state: str, low: float | None, expected: str) -> None:
-    made = changed(results(), "encoder", "shirt", state=state, test_low=low, floor=0.556)
+    high = None if low is None else 0.656
+    made = changed(results(), "encoder", "shirt", state=state, test_low=low, test_high=high, floor=0.556)
     assert examine(made, "encoder", "shirt").outcome == expected
 
 
@@ -73,7 +74,7 @@ def test_one_attacker_above_the_floor_is_a_leak_though_a_stronger_one_on_validat
 
 @pytest.mark.parametrize("state", ["inconclusive", "failed"])
 def test_no_leak_needs_every_attacker_to_be_done(state: str) -> None:
-    below = cell("encoder", "shirt", test_low=0.5)
+    below = cell("encoder", "shirt", test_low=0.5, test_high=0.6)
     other = replace(below, state=state)  # type: ignore[arg-type]
     assert examine(with_cells(below, below), "encoder", "shirt").outcome == "no leak"
     assert examine(with_cells(below, other), "encoder", "shirt").outcome == state
@@ -95,8 +96,8 @@ def test_what_was_not_attacked_is_missing_not_fine() -> None:
     ],
 )
 def test_the_worst_hidden_task_decides_about_an_encoder(low: float, state: str, expected: str) -> None:
-    made = changed(results(), "encoder", "shirt", test_low=0.5)
-    made = changed(made, "encoder", "coat", role="hide", test_low=low, state=state)
+    made = changed(results(), "encoder", "shirt", test_low=0.5, test_high=0.6)
+    made = changed(made, "encoder", "coat", role="hide", test_low=low, test_high=0.62, state=state)
     assert overall(made, judged(made)[0]) == expected
 
 

@@ -47,7 +47,7 @@ def test_signs_stand_in_the_cells_where_encoders_differ_in_their_tasks() -> None
 
 
 def test_no_leak_found_is_said() -> None:
-    text = printed(results_table(changed(results(), "encoder", "shirt", test_low=0.54)))
+    text = printed(results_table(changed(results(), "encoder", "shirt", test_low=0.54, test_high=0.6)))
     assert "no leak found" in text and "still leaks" not in text
 
 

@@ -47,6 +47,19 @@ def test_an_attack_that_finds_nothing_in_the_originals_leaves_it_open() -> None:
     )
 
 
+def test_too_few_test_images_leave_it_open() -> None:
+    made = changed(results(), "encoder", "shirt", **(BELOW | {"test_low": 0.45, "test_high": 0.66}))
+    assert overall(made, made.encoders[-1]) == "inconclusive"
+    assert verdict(made).startswith(
+        "Whether `shirt` leaks is open: there are too few test images, a leak of 10 points may be among "
+        "them; "
+        "a fresh attacker rightly tells whether an encoded image shows it in 56.2 % of cases (95 % interval "
+        "45.0 to 66.0; "
+    )
+    made = changed(results(), "encoder", "shirt", **(BELOW | {"test_low": 0.45, "test_high": 0.65}))
+    assert overall(made, made.encoders[-1]) == "no leak"
+
+
 def test_images_that_are_not_those_of_training_are_said_to_be() -> None:
     def said(data: dict[str, object]) -> str:
         return caution(replace(results(), run={"data": data}))
@@ -108,10 +121,10 @@ def test_a_floor_at_chance_is_not_explained_twice() -> None:
 
 
 def test_several_hidden_tasks_are_each_judged() -> None:
-    assert verdict(second_hidden(results(), test_low=0.541)) == (
+    assert verdict(second_hidden(results(), **BELOW)) == (
         f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker rightly tells whether an encoded "
         "image shows it in "
-        "77.1 % of cases (95 % interval 54.1 to 78.8; floor 55.6 %), against 93.2 % on the original images. "
+        "56.2 % of cases (95 % interval 54.1 to 58.3; floor 55.6 %), against 93.2 % on the original images. "
         f"{KEPT}"
     )
 

@@ -11,6 +11,8 @@ from scotoma.runs.results import Cell, EncoderSummary, Results, Role
 
 REFERENCES = ("identity", "blur")
 CHANCE = 0.5
+# An interval that reaches further above the floor leaves too much open to say that there is no leak.
+MOST_OPEN = 0.10
 
 Outcome = Literal["leaks", "no leak", "inconclusive", "failed", "missing"]
 Overall = Literal["leaks", "no leak", "inconclusive", "nothing hidden"]
@@ -107,12 +109,21 @@ def is_above_floor(cell: Cell) -> bool:
     return found is not None and found.low > cell.floor
 
 
+def is_too_open(cell: Cell) -> bool:
+    """Whether there are too few test images to say that nothing was found: a leak of `MOST_OPEN` lies in the
+    interval.
+    """
+    found = figures(cell)
+    return found is not None and found.high - cell.floor > MOST_OPEN
+
+
 def examine(results: Results, encoder: str, task: str) -> Finding:
     """Does a task leak from an encoder?
 
     One attacker above the floor is enough for *leaks*, be it still rising or not. *No leak* needs every
-    attacker to be done and none above the floor, and the attack on the original images, where it was made, to
-    be above it: one that finds nothing there could not have found a leak.
+    attacker to be done and none above the floor, an interval that ends at most `MOST_OPEN` above it, and the
+    attack on the original images, where it was made, to be above it: one that finds nothing there could not
+    have found a leak.
     """
     cells = _cells(results, encoder, task)
     if leaking := _strongest([cell for cell in cells if is_above_floor(cell)]):
@@ -121,9 +132,11 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
         return Finding(task, "inconclusive", rising)
     if failed := [cell for cell in cells if figures(cell) is None]:
         return Finding(task, "failed", failed[0])
-    if cells and (original := reference(results, task)) and not is_above_floor(original):
-        return Finding(task, "inconclusive", _strongest(cells))
-    return Finding(task, "no leak" if cells else "missing", _strongest(cells))
+    strongest = _strongest(cells)
+    if strongest is None:
+        return Finding(task, "missing", None)
+    weak = (original := reference(results, task)) is not None and not is_above_floor(original)
+    return Finding(task, "inconclusive" if weak or is_too_open(strongest) else "no leak", strongest)
 
 
 def overall(results: Results, encoder: EncoderSummary) -> Overall:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from scotoma.reports.findings import (
+    MOST_OPEN,
     Figures,
     Finding,
     examine,
     figures,
     headline,
+    is_too_open,
     judged,
     reference,
     with_role,
@@ -109,6 +111,9 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
     if cell.state == "inconclusive":
         rising = "a fresh attacker was still improving when its budget ended, right in"
         return f"whether {task} leaks is open: {rising} {cases}"
+    if is_too_open(cell):
+        few = f"there are too few test images, a leak of {100 * MOST_OPEN:.0f} points may be among them"
+        return f"whether {task} leaks is open: {few}; {finds}"
     weak = (
         "the same attack finds no more than the floor in the original images, so that it would show no leak"
     )
