@@ -14,6 +14,7 @@ from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.verdict import Attempt
 from tests.audit.subjects import QUICK, means
 from tests.examples import CATEGORIES, image_table
+from tests.recorded import Recorded
 
 TABLE = image_table()
 TASK = Task(("ant",), CATEGORIES)
@@ -84,22 +85,12 @@ def test_attackers_that_need_maps_or_images_are_left_out_of_codes(material: Mate
     assert np.array_equal([job.number for job in jobs_of(QUICK, [TASK], material)], [0, 1, 2, 0])
 
 
-class Recorded:
-    """A Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-        self.done = 0
-
-    def start(self, description: str, total: int) -> None:
-        self.told.append((description, total))
+class Shown(Recorded):
+    """Remembers every advance, too."""
 
     def advance(self, n: int = 1, **figures: float | str) -> None:
-        self.done += n
+        super().advance(n)
         self.told.append((self.done, figures["now"]))
-
-    def stop(self) -> None:
-        self.told.append("stop")
 
 
 def test_what_is_done_is_told_by_what_attempts_cost(tmp_path: Path, material: Material) -> None:
@@ -109,7 +100,7 @@ def test_what_is_done_is_told_by_what_attempts_cost(tmp_path: Path, material: Ma
         return QUICK[1].learn(training, stopping, occasion)
 
     attackers = (Attacker("slow", half_way, cost=3), Attacker("quick", QUICK[1].learn))
-    told = Recorded()
+    told = Shown()
     make_attempts(
         jobs_of(attackers, [TASK], material), material, Attempts(tmp_path, []), 0, Crew(1, told), "attackers"
     )

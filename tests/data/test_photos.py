@@ -15,25 +15,9 @@ from scotoma.data.photos import decode_files, list_photos, other_formats
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import MARKER
 from scotoma.runs.threads import Workers, in_threads
+from tests.recorded import Recorded
 
 Pixels = npt.NDArray[np.uint8]
-
-
-class Recorded:
-    """A Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-        self.done = 0
-
-    def start(self, description: str, total: int) -> None:
-        self.told.append((description, total))
-
-    def advance(self, n: int = 1, **figures: float | str) -> None:
-        self.done += n
-
-    def stop(self) -> None:
-        self.told.append("stop")
 
 
 def test_photos_are_listed_sorted_below_all_folders(photos: Path) -> None:
