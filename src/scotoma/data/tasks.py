@@ -4,7 +4,6 @@ Tasks on categories name some, the rest of the group is 'other'. Tasks on an att
 values for classes.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from scotoma.data.table import CATEGORY, MISSING, Attribute, ImageTable
 from scotoma.errors import InputError
+from scotoma.runs.settings import closest
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ def known_names(names: Sequence[str], categories: Sequence[str], where: str, nou
     problems = []
     for name in names:
         if name not in categories:
-            by_lower = {each.lower(): each for each in categories}
-            (nearest,) = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.0)
-            problems.append(f"{name!r} is no {noun} of these images; the nearest is {by_lower[nearest]!r}")
+            nearest = closest(name, categories, 0.0)
+            problems.append(f"{name!r} is no {noun} of these images; the nearest is {nearest!r}")
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     problems += [f"{name!r} is named twice" for name in repeated]
     plural = "categories" if noun == "category" else f"{noun}s"

@@ -85,10 +85,16 @@ def to_dict(settings: Any) -> dict[str, Any]:
 def nearest(name: str, allowed: Sequence[str]) -> str:
     """The advice that ends a message on an unknown name: the nearest allowed one if any, then all."""
     listed = ", ".join(allowed) if allowed else "none"
+    close = closest(name, allowed, 0.5)
+    return f"allowed: {listed}" if close is None else f"did you mean {close!r}? (allowed: {listed})"
+
+
+def closest(name: str, allowed: Sequence[str], cutoff: float) -> str | None:
+    """The allowed name that is most like another one, from a likeness of `cutoff` (0 to 1) on."""
     # Compared in lower case, so that "Bag" finds "bag".
     by_lower = {each.lower(): each for each in allowed}
-    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
-    return f"did you mean {by_lower[close[0]]!r}? (allowed: {listed})" if close else f"allowed: {listed}"
+    found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=cutoff)
+    return by_lower[found[0]] if found else None
 
 
 def _plain(value: Any) -> Any:
