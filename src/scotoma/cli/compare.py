@@ -198,10 +198,6 @@ def _row(each: "TaskComparison") -> tuple[str, ...]:
 
 
 def _said(each: "TaskComparison") -> str:
-    from scotoma.verification.comparison import is_too_few
-
-    if is_too_few(each):  # by so few the normal interval may tell apart what an exact test would not
+    if each.is_too_narrow or each.low <= 0 <= each.high:
         return "not told apart"
-    if each.low > 0:
-        return "more"
-    return "less" if each.high < 0 else "not told apart"
+    return "more" if each.low > 0 else "less"

@@ -75,6 +75,16 @@ class TaskComparison:
     differing: int
     differing_units: int | None = None
 
+    @property
+    def independent(self) -> int:
+        """On how many images, or groups of such, the attackers differ."""
+        return self.differing if self.differing_units is None else self.differing_units
+
+    @property
+    def is_too_narrow(self) -> bool:
+        """Whether these are so few that an exact test might not tell apart what the normal interval does."""
+        return self.independent < FEW
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -190,12 +200,11 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
                 f"{each.task}: {each.images:,} test images are common, of {each.test_images[0]:,} (A) and "
                 f"{each.test_images[1]:,} (B); all figures are of the common ones."
             )
-        if is_too_few(each):
-            few, what = each.differing, "images"
-            if each.differing_units is not None:
-                few, what = each.differing_units, "groups of images"
+        if each.is_too_narrow:
+            what = "images" if each.differing_units is None else "groups of images"
             notes.append(
-                f"{each.task}: the attackers differ on {few} {what} only; the interval is too narrow then."
+                f"{each.task}: the attackers differ on {each.independent} {what} only; the interval is too "
+                "narrow then."
             )
         if each.fewest < FEW_OF_CLASS:
             images = "image" if each.fewest == 1 else "images"
@@ -207,10 +216,3 @@ def _notes(first: Attacked, second: Attacked, compared: Sequence[TaskComparison]
             meant = {"hide": "hidden", "keep": "kept", "other": "neither hidden nor kept"}
             notes.append(f"{each.task}: {meant[each.roles[0]]} by A, {meant[each.roles[1]]} by B.")
     return notes
-
-
-def is_too_few(each: TaskComparison) -> bool:
-    """Whether the attackers differ on so few images, or groups of such, that the normal interval is too
-    narrow: an exact test might not tell them apart.
-    """
-    return (each.differing if each.differing_units is None else each.differing_units) < FEW
