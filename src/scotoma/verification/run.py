@@ -18,7 +18,7 @@ from scotoma.runs.seeds import require_seed
 from scotoma.runs.settings import to_dict
 from scotoma.runs.threads import cores
 from scotoma.verification.gallery import choose_images, equalised, write_gallery
-from scotoma.verification.parts import are_of_training, require_same_parts
+from scotoma.verification.parts import require_same_parts
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.suite import BaselineName, Suite, subjects_of
@@ -78,11 +78,11 @@ def verify(
         TimeLimitReached: the deadline came first.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    suite = _suite(encoder, table, request, attack, folder, progress)
+    suite, of_training = _suite(encoder, table, request, attack, folder, progress)
     plan, subjects, workers = suite.plan, suite.subjects, workers or cores()
     cells = suite.run(workers, deadline)
     _write_pictures(suite, folder)
-    about = _about(encoder, suite, command, workers) | {
+    about = _about(suite, of_training, command, workers) | {
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - clock, 1),
     }
@@ -109,14 +109,14 @@ def _suite(
     attack: AttackSettings,
     folder: Path,
     progress: Progress | None,
-) -> Suite:
+) -> tuple[Suite, bool]:
+    """The suite, and whether these are the images of training."""
     plan = make_plan(encoder, request, attack)
     if encoder.card.hide is None:  # else training has seen to it, and these may be other images
         require_hidden_or_kept(plan.hide, plan.keep, table.attributes)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
-    require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
-    return suite
+    return suite, require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
 
 
 def make_plan(
@@ -157,17 +157,16 @@ def _write_pictures(suite: Suite, folder: Path) -> None:
     write_gallery(folder / "gallery.npz", table, rows[chosen], named, encoded)
 
 
-def _about(encoder: FrozenEncoder, suite: Suite, command: str, workers: int) -> dict[str, Any]:
+def _about(suite: Suite, of_training: bool, command: str, workers: int) -> dict[str, Any]:
     table = suite.table
-    digest = suite.cell_folder.data_digest
     return {
         "command": command,
         "data": {
             **about_images(table, vars(suite.parts).items()),
             "categories": list(table.categories),
             "attributes": {name: each.about for name, each in table.attributes.items() if name != CATEGORY},
-            "digest": digest,
-            "same_as_training": are_of_training(encoder.card, table, suite.plan.hide, suite.plan.keep),
+            "digest": suite.cell_folder.data_digest,
+            "same_as_training": of_training,
         },
         "settings": to_dict(suite.plan),
         "seed": suite.plan.seed,
