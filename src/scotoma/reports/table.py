@@ -37,9 +37,7 @@ def results_table(results: Results) -> Table:
     table.add_column(Text("encoder"), overflow="fold")
     for task in names:
         meant = shared_role(results, task) or "other"
-        table.add_column(
-            Text(f"{SIGNS[meant]}{task}", style=COLOURS[meant], overflow="fold"), overflow="fold"
-        )
+        table.add_column(Text(f"{SIGNS[meant]}{task}", style=COLOURS[meant]), overflow="fold")
     for encoder in results.encoders:
         table.add_row(Text(encoder.name), *(_cell(results, encoder, task) for task in names))
     return table
