@@ -1,10 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scotoma.cli import main
+from scotoma.cli.verify import show_results
+from scotoma.reports.verdict import OTHER_IMAGES
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
 from tests.reports.audit_examples import write_audit
+from tests.reports.examples import results
 
 
 @pytest.fixture
@@ -100,3 +104,11 @@ def test_a_verdict_that_was_changed_is_not_reported(
     assert main(["report", str(path.parent)]) == 2
     assert "verdict.json was changed or damaged since it was written" in capsys.readouterr().err
     assert not (path.parent / "report.html").exists()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_images_that_are_not_those_of_training_are_said_in_the_terminal(
+    same: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_results(replace(results(), run={"data": {"same_as_training": same}}))
+    assert (OTHER_IMAGES in " ".join(capsys.readouterr().out.split())) is not same

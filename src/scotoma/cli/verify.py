@@ -145,12 +145,13 @@ def show_results(results: Results) -> None:
     from rich.console import Console
 
     from scotoma.reports.table import results_table
-    from scotoma.reports.verdict import caution, verdict
+    from scotoma.reports.verdict import OTHER_IMAGES, are_others, verdict
 
     console = Console()
     console.print(results_table(results))
     console.print(verdict(results), markup=False, highlight=False)
-    console.print(caution(results), markup=False, highlight=False)
+    if are_others(results):  # the table's caption says the rest
+        console.print(OTHER_IMAGES, markup=False, highlight=False)
 
 
 def require_sound(results: Results) -> None:

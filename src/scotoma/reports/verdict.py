@@ -60,9 +60,14 @@ def encoder_verdict(results: Results, encoder: EncoderSummary) -> str:
 
 def caution(results: Results) -> str:
     """What a verdict does not say."""
+    return f"{CAUTION} {OTHER_IMAGES}" if are_others(results) else CAUTION
+
+
+def are_others(results: Results) -> bool:
+    """Whether an encoder was judged by other images than those of its training, or with other labels."""
     data: Any = results.run.get("data")
-    other = isinstance(data, Mapping) and data.get("same_as_training") is False and judged(results)
-    return f"{CAUTION} {OTHER_IMAGES}" if other else CAUTION
+    other = isinstance(data, Mapping) and data.get("same_as_training") is False
+    return other and bool(judged(results))
 
 
 def guessing(results: Results) -> str:
