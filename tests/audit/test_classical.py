@@ -10,14 +10,12 @@ from scotoma.audit import classical, representations
 from scotoma.audit.classical import (
     BINS,
     _bins,
-    balanced_rows,
     boosted_trees,
     kernel_machine,
     logistic_raw,
     logistic_standardised,
     logistic_whitened,
     neighbours,
-    weights_of,
 )
 from scotoma.audit.examples import Encoded, Examples, Floats, Labels, Learn, Occasion
 from scotoma.audit.pairs import pairs
@@ -147,20 +145,6 @@ def test_a_shift_that_is_tiny_beside_other_values_is_read(learn: Learn) -> None:
     assert accuracy(learn, drawn(shifted, (400, 200, 500))) > 0.99
 
 
-def test_a_large_class_gives_way_to_small_ones_and_is_taken_in_equal_steps() -> None:
-    def unequal(random: np.random.Generator, images: int) -> tuple[Floats, Labels]:
-        classes = np.repeat([0, 1, 2, 3], (700, 150, 100, 50))
-        return np.zeros((images, 1), np.float32), classes
-
-    (some,) = drawn(unequal, (1000,), FOUR)
-    rows = balanced_rows(some, 400)
-    assert np.bincount(some.classes[rows]).tolist() == [125, 125, 100, 50]
-    assert np.array_equal(rows, np.unique(rows))
-    steps = [set(np.diff(rows[some.classes[rows] == kind]).tolist()) for kind in range(4)]
-    assert steps == [{5, 6}, {1, 2}, {1}, {1}]
-    assert np.array_equal(balanced_rows(some, 5000), np.arange(1000))
-
-
 def test_a_kernel_machine_finds_the_same_whatever_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has one seed in a suite, so nothing may be left to chance where images are left out."""
     monkeypatch.setattr(classical, "KERNEL_IMAGES", 100)
@@ -214,19 +198,6 @@ def test_trees_read_bins_of_equal_weight() -> None:
     two = np.array([[0.0], [1.0], [1.0]], np.float32)
     first, second, third = _bins(two, np.ones(3))(two)[:, 0]
     assert first < second == third
-
-
-def test_some_images_weigh_by_category_what_all_do() -> None:
-    def rare(random: np.random.Generator, images: int) -> tuple[Floats, Labels]:
-        return spread(random, images)[0], (random.random(images) < 0.1).astype(np.int64)
-
-    all_of_them = drawn(rare, (2000,))[0]
-    rows = balanced_rows(all_of_them, 300)
-    weights, classes = weights_of(all_of_them, rows), all_of_them.classes[rows]
-    assert np.bincount(classes).tolist() == [150, 150]
-    assert weights.mean() == pytest.approx(1)
-    # Both classes count alike in all images, so that they do in some.
-    assert [weights[classes == kind].sum() for kind in (0, 1)] == pytest.approx([150, 150])
 
 
 def test_a_kernel_machine_that_learns_from_some_images_of_a_rare_class_tells_it(

@@ -20,6 +20,7 @@ from scotoma.audit.flags import (
     still_rising,
     stochastic,
     too_few_test_images,
+    too_few_validation_images,
     winner_below_floor,
 )
 from scotoma.runs.verdict import Attempt, Flag, Winner
@@ -267,6 +268,10 @@ def test_an_attacker_below_chance_on_its_own_training_images() -> None:
     assert below_chance_on_training([bad], 0.4) is None
 
 
+def off_by(error: float, freedom: float = 1e9) -> Callable[[Attempt, Attempt], tuple[float, float]]:
+    return lambda large, small: (error, freedom)
+
+
 def test_a_bigger_attacker_that_is_clearly_worse() -> None:
     small, big = replace(DONE, attacker="linear", choosing=0.65), replace(DONE, choosing=0.58)
     bigger = {"cnn": "linear"}
@@ -275,14 +280,23 @@ def test_a_bigger_attacker_that_is_clearly_worse() -> None:
         "were not trained well."
     )
     expected = Flag("bigger-is-worse", said, blocks=True)
-    assert bigger_is_worse([small, big], bigger, error=0.03) == expected
-    assert bigger_is_worse([small, big], bigger, error=0.04) is None  # .07 is less than two errors
-    assert bigger_is_worse([small, replace(big, choosing=0.63)], bigger, error=0.001) is None  # 2 points
-    assert bigger_is_worse([small, replace(big, choosing=0.9)], bigger, error=0.001) is None
+    assert bigger_is_worse([small, big], bigger, off_by(0.03)) == expected
+    assert bigger_is_worse([small, big], bigger, off_by(0.04)) is None  # .07 is less than two errors
+    assert bigger_is_worse([small, replace(big, choosing=0.63)], bigger, off_by(0.001)) is None  # 2 points
+    assert bigger_is_worse([small, replace(big, choosing=0.9)], bigger, off_by(0.001)) is None
     # One good seed is enough; images seen must be the same; who failed is not compared.
-    assert bigger_is_worse([small, big, replace(big, seed=1, choosing=0.66)], bigger, error=0.001) is None
-    assert bigger_is_worse([small, replace(big, sees="fresh")], bigger, error=0.001) is None
-    assert bigger_is_worse([small, replace(big, choosing=None)], bigger, error=0.001) is None
+    assert bigger_is_worse([small, big, replace(big, seed=1, choosing=0.66)], bigger, off_by(0.001)) is None
+    assert bigger_is_worse([small, replace(big, sees="fresh")], bigger, off_by(0.001)) is None
+    assert bigger_is_worse([small, replace(big, choosing=None)], bigger, off_by(0.001)) is None
+
+
+def test_of_few_groups_a_bigger_attacker_must_be_worse_by_more() -> None:
+    """.07 is 2.8 errors; with 5 degrees of freedom as rare as 2 of a normal distribution are 2.65, with 3
+    3.31.
+    """
+    small, big = replace(DONE, attacker="linear", choosing=0.65), replace(DONE, choosing=0.58)
+    assert bigger_is_worse([small, big], {"cnn": "linear"}, off_by(0.025, 5)) is not None
+    assert bigger_is_worse([small, big], {"cnn": "linear"}, off_by(0.025, 3)) is None
 
 
 def test_several_pairs_must_differ_more() -> None:
@@ -290,9 +304,9 @@ def test_several_pairs_must_differ_more() -> None:
     small, big = replace(DONE, attacker="linear", choosing=0.65), replace(DONE, choosing=0.58)
     same = [replace(DONE, attacker=name, choosing=0.65) for name in ("a", "b", "c")]
     bigger = {"cnn": "linear", "a": "b", "b": "c", "c": "a"}
-    assert bigger_is_worse([small, big], bigger, error=0.03) is not None
-    assert bigger_is_worse([small, big, *same], bigger, error=0.03) is None
-    assert bigger_is_worse([small, big, *same], bigger, error=0.027) is not None
+    assert bigger_is_worse([small, big], bigger, off_by(0.03)) is not None
+    assert bigger_is_worse([small, big, *same], bigger, off_by(0.03)) is None
+    assert bigger_is_worse([small, big, *same], bigger, off_by(0.027)) is not None
 
 
 def test_an_attacker_that_is_still_improving() -> None:
@@ -305,6 +319,28 @@ def test_an_attacker_that_is_still_improving() -> None:
         "still-rising", f"{said} The best attacker is one of them.", blocks=True
     )
     assert still_rising([DONE, replace(DONE, state="failed")], WINNER) is None
+
+
+def test_too_few_validation_images() -> None:
+    said = (
+        "There are too few validation images to choose the best of 2 attempts: one that alone finds a leak "
+        "of less than 11.9 points would be passed over in more than one case of five; 10 points are asked "
+        "for."
+    )
+    # The difference of two independent ones has an error of .1414, of which four of five cases take .8416.
+    assert too_few_validation_images(2, 0.1) == Flag("too-few-validation-images", said, blocks=True)
+    assert too_few_validation_images(2, 0.084) is None  # 10.0 points
+    assert too_few_validation_images(2, 0.1, limit=0.12) is None
+    assert too_few_validation_images(1, 0.3) is None
+
+
+def test_of_more_attempts_more_validation_images_are_needed() -> None:
+    """The best of 20 that find nothing, and one that finds a leak, drawn 40,000 times."""
+    random = np.random.default_rng(0)
+    others = random.normal(size=(40000, 20)).max(axis=1)
+    distance = float(np.quantile(others - random.normal(size=40000), 0.8))
+    assert too_few_validation_images(21, 0.1 / (distance + 0.03)) is None
+    assert too_few_validation_images(21, 0.1 / (distance - 0.03)) is not None
 
 
 def test_too_few_test_images() -> None:

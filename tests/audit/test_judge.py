@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scotoma.audit.examples import Encoded, Examples
+from scotoma.audit.examples import Encoded, Examples, Labels, Logits
 from scotoma.audit.judge import Case, judge
 from scotoma.audit.protocol import Said
 from scotoma.audit.suites import Attacker
@@ -15,26 +15,49 @@ from scotoma.runs.verdict import Attempt, Flag
 
 TASK = Task(("yes",), ("no", "yes"))
 CLASSES = np.repeat([0, 1], 400)
+CHOOSING = np.repeat([0, 1], 500)
 NO_FLAGS: Sequence[Flag] = ()
+
+
+def logits(classes: Labels, right: int) -> Logits:
+    """Of an attacker who is right on so many of the first images of each of two classes of as many images."""
+    correct = np.tile(np.arange(len(classes) // 2) < right, 2)
+    told = np.where(correct, classes, 1 - classes)
+    found: Logits = np.log(np.where(np.eye(2)[told] == 1, 0.9, 0.1))
+    return found
 
 
 def said(right: int, choosing: float, attacker: str = "one", **changes: Any) -> list[Said]:
     """An attacker that is right on so many of each class, with `choosing` accuracy on the choosing half."""
-    correct = np.tile(np.arange(400) < right, 2)
-    told = np.where(correct, CLASSES, 1 - CLASSES)
-    logits = np.log(np.where(np.eye(2)[told] == 1, 0.9, 0.1))
     attempt = Attempt(attacker, "all", 0, "done", 0.9, choosing, choosing, 1.0)
-    return [Said(replace(attempt, **changes), 0.5, np.zeros((0, 2)), logits)]
+    of_half = logits(CHOOSING, round(500 * choosing))
+    return [Said(replace(attempt, **changes), 0.5, of_half, logits(CLASSES, right))]
 
 
 def case(*found: list[Said] | Attempt, name: str = "yes", **changes: Any) -> Case:
     task = Task((name,), ("no", name))
-    codes = Encoded(np.zeros((800, 1), np.float32), np.zeros((0, 800, 1), np.float32))
-    test = Examples(codes, CLASSES, CLASSES, image_weights(TASK, CLASSES))
     made = Case(
-        task, "hide", 0.5, test, CLASSES == 0, None, 0.01, 0.01, {"test": (400, 400)}, found, (), None
+        task,
+        "hide",
+        0.5,
+        examples(CHOOSING),
+        None,
+        examples(CLASSES),
+        CLASSES == 0,
+        None,
+        0.01,
+        {"test": (400, 400)},
+        found,
+        (),
+        None,
     )
     return replace(made, **changes)
+
+
+def examples(classes: Labels) -> Examples:
+    """Images of these classes, with codes that nobody looks at."""
+    codes = Encoded(np.zeros((len(classes), 1), np.float32), np.zeros((0, len(classes), 1), np.float32))
+    return Examples(codes, classes, classes, image_weights(TASK, classes))
 
 
 def outcome(*cases: Case, attackers: Sequence[Attacker] = (), flags: Sequence[Flag] = NO_FLAGS) -> list[str]:
@@ -99,6 +122,28 @@ def test_a_larger_attacker_that_is_clearly_worse_is_flagged() -> None:
     large = Attacker("large", lambda *_: None, more_than="small")  # type: ignore[arg-type]
     found = case(said(200, 0.5, "large"), said(200, 0.6, "small"))
     assert [each.code for each in judge([found], [large], (), 0)[1]] == ["bigger-is-worse"]
+    # In twenty groups of fifty images these ten points are two whole groups.
+    groups = np.repeat(np.arange(20), 50)
+    assert outcome(replace(found, choosing_units=groups), attackers=[large]) == ["inconclusive"]
+    assert "bigger-is-worse" not in {
+        each.code for each in judge([replace(found, choosing_units=groups)], [large], (), 0)[1]
+    }
+
+
+def test_of_too_few_validation_images_nothing_follows() -> None:
+    """Of three attempts on 40 images: the standard error is 7.9 points, and 10 of difference are 1.3 of it."""
+    found = [said(200, 0.5, name) for name in "abc"]
+    half = np.repeat([0, 1], 20)
+    few = [[replace(one, choosing=logits(half, 10))] for (one,) in found]
+    small = case(*few, choosing=examples(half))
+    (verdict,), flags = judge([small], (), (), 0)
+    assert verdict.outcome == "inconclusive"
+    assert [(each.code, each.task) for each in flags] == [("too-few-validation-images", "yes")]
+    assert outcome(case(few[0], choosing=examples(half))) == ["no leak found"]
+    # So are a thousand that come in few groups, whose images agree.
+    grouped = case(*found, choosing_units=np.repeat(np.arange(20), 50))
+    assert outcome(grouped) == ["inconclusive"]
+    assert outcome(case(*found)) == ["no leak found"]
 
 
 def test_figures_of_the_winner_are_those_of_what_it_says() -> None:
@@ -117,9 +162,8 @@ def test_figures_of_the_winner_are_those_of_what_it_says() -> None:
 
 def test_of_too_few_test_images_nothing_follows() -> None:
     few = case(said(200, 0.5))
-    codes = Encoded(np.zeros((40, 1), np.float32), np.zeros((0, 40, 1), np.float32))
     rows = np.r_[190:210, 590:610]  # half of each class right
-    test = Examples(codes, CLASSES[rows], CLASSES[rows], image_weights(TASK, CLASSES[rows]))
+    test = examples(CLASSES[rows])
     found = [replace(few.found[0][0], test=few.found[0][0].test[rows])]  # type: ignore[index]
     small = replace(few, test=test, found=[found], known_right=CLASSES[rows] == 0)
     (verdict,), flags = judge([small], (), (), 0)
@@ -130,9 +174,8 @@ def test_of_too_few_test_images_nothing_follows() -> None:
 def test_codes_that_tell_nothing_need_as_many_test_images_as_others() -> None:
     """The winner says on 60 images what the kept labels tell, and its errors say nothing of the power."""
     nothing = case(said(400, 0.5))
-    codes = Encoded(np.zeros((60, 1), np.float32), np.zeros((0, 60, 1), np.float32))
     rows = np.r_[0:30, 400:430]
-    test = Examples(codes, CLASSES[rows], CLASSES[rows], image_weights(TASK, CLASSES[rows]))
+    test = examples(CLASSES[rows])
     told = np.tile(np.log([0.9, 0.1]), (60, 1))
     found = [replace(nothing.found[0][0], test=told)]  # type: ignore[index]
     small = replace(nothing, test=test, found=[found], known_right=CLASSES[rows] == 0)

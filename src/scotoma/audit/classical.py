@@ -50,22 +50,21 @@ def kernel_machine(training: Examples, stopping: Examples, occasion: Occasion) -
     """
     from sklearn.svm import SVC
 
-    rows = balanced_rows(training, KERNEL_IMAGES)
-    weights = weights_of(training, rows)
+    some = training.at_most(KERNEL_IMAGES)
     candidates: list[tuple[float, int, Learned]] = []
     for name, represent in (("raw", raw), ("standardised", standardised)):
         features = represent(training.codes.flat())
-        learned_from = features(training.codes.flat()[rows])
+        learned_from = features(some.codes.flat())
         for penalty in PENALTIES:
             occasion.go_on()
             machine = SVC(C=penalty, gamma="scale", cache_size=500)
-            machine.fit(learned_from, training.classes[rows], weights)
+            machine.fit(learned_from, some.classes, some.weights)
 
             def read(codes: Encoded, machine: SVC = machine, features: Features = features) -> Logits:
                 values = machine.decision_function(features(codes.flat()))
                 return _of_all_classes(values, machine.classes_, occasion.task.classes)
 
-            details = {"codes": name, "C": penalty, "images": len(rows)}
+            details = {"codes": name, "C": penalty, "images": len(some)}
             _add(candidates, Learned(read, details=details), stopping)
     return min(candidates, key=lambda each: each[:2])[2]
 
@@ -169,29 +168,6 @@ def _add(candidates: list[tuple[float, int, Learned]], learned: Learned, stoppin
     """With its calibrated cross-entropy on the stopping half; of equal ones the first is taken."""
     found = calibrated_cross_entropy(learned.read(stopping.codes), stopping)
     candidates.append((found, len(candidates), learned))
-
-
-def balanced_rows(examples: Examples, most: int) -> npt.NDArray[np.int64]:
-    """At most so many rows, in order: of each class as many as there are or as fit, in equal steps."""
-    kinds = np.unique(examples.classes)
-    left, chosen = most, []
-    of_class = sorted((np.flatnonzero(examples.classes == kind) for kind in kinds), key=len)
-    for index, rows in enumerate(of_class):
-        count = min(len(rows), left // (len(of_class) - index))
-        chosen.append(rows[np.arange(count) * len(rows) // max(count, 1)])
-        left -= count
-    return np.sort(np.concatenate(chosen))
-
-
-def weights_of(examples: Examples, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Weights of some of the images, (rows,), with mean 1: each category counts as much as it does in all."""
-    labels = examples.labels[rows]
-    weights = examples.weights[rows].astype(np.float64)
-    for label in np.unique(labels):
-        here = labels == label
-        weights[here] *= examples.weights[examples.labels == label].sum() / weights[here].sum()
-    scaled: npt.NDArray[np.float64] = weights * len(rows) / weights.sum()
-    return scaled
 
 
 def _nearest(some: Floats, others: Floats, count: int) -> npt.NDArray[np.int64]:

@@ -71,6 +71,29 @@ class Examples:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def at_most(self, count: int) -> "Examples":
+        """Some of the images, in order: of each class as many as there are or as fit, in equal steps. Each
+        category weighs as much as it does in all; the mean weight is 1. Without views and originals.
+        """
+        rows = self._rows_at_most(count)
+        labels, weights = self.labels[rows], self.weights[rows].astype(np.float64)
+        for label in np.unique(labels):
+            here = labels == label
+            weights[here] *= self.weights[self.labels == label].sum() / weights[here].sum()
+        centre = self.codes.centre[rows]
+        codes = Encoded(centre, np.empty((0, *centre.shape), np.float32))
+        return Examples(codes, labels, self.classes[rows], weights * len(rows) / weights.sum())
+
+    def _rows_at_most(self, count: int) -> Labels:
+        kinds = np.unique(self.classes)
+        left, chosen = count, []
+        of_class = sorted((np.flatnonzero(self.classes == kind) for kind in kinds), key=len)
+        for index, rows in enumerate(of_class):
+            fit = min(len(rows), left // (len(of_class) - index))
+            chosen.append(rows[np.arange(fit) * len(rows) // max(fit, 1)])
+            left -= fit
+        return np.sort(np.concatenate(chosen))
+
 
 @dataclass(frozen=True)
 class Occasion:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+from scipy.optimize import brentq
+from scipy.special import ndtr, stdtrit
 
 from scotoma.runs.verdict import Attempt, Flag, Winner
 
@@ -24,6 +25,7 @@ NO_FRESH_IMAGES = "no-fresh-images"
 BELOW_CHANCE = "below-chance-on-training"
 BIGGER_IS_WORSE = "bigger-is-worse"
 STILL_RISING = "still-rising"
+TOO_FEW_VALIDATION_IMAGES = "too-few-validation-images"
 TOO_FEW_TEST_IMAGES = "too-few-test-images"
 WINNER_BELOW_FLOOR = "winner-below-floor"
 DEPENDENT_LABELS = "dependent-labels"
@@ -45,10 +47,16 @@ REPEATS = 4
 # Points by which figures may differ for no reason.
 BELOW_BY = 0.02
 WORSE_BY = 0.03
+# What an attacker has to find to be found out, in balanced accuracy, and in how many cases it has to be.
+MOST_MISSED = 0.10
+POWER = 0.8
 
 Pixels = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.float32]
 Encode = Callable[[Pixels], Codes]
+# Standard error of the difference of two attempts' accuracies on the choosing half, and its degrees of
+# freedom.
+ErrorOf = Callable[[Attempt, Attempt], tuple[float, float]]
 
 
 def collapsed(codes: Codes) -> Flag | None:
@@ -191,7 +199,7 @@ def below_chance_on_training(attempts: Sequence[Attempt], chance: float, error: 
     standard errors (`guessing_error` of those images). Blocks: it did not learn.
     """
     limit = chance - max(BELOW_BY, 3 * error)
-    low = {_name(each): each.training for each in attempts if each.training is not None}
+    low = {each.name: each.training for each in attempts if each.training is not None}
     low = {name: accuracy for name, accuracy in low.items() if accuracy < limit}
     if not low:
         return None
@@ -200,39 +208,39 @@ def below_chance_on_training(attempts: Sequence[Attempt], chance: float, error: 
     return Flag(BELOW_CHANCE, f"{said} Something is wrong with how they learn.", blocks=True)
 
 
-def bigger_is_worse(attempts: Sequence[Attempt], bigger: Mapping[str, str], error: float) -> Flag | None:
+def bigger_is_worse(attempts: Sequence[Attempt], bigger: Mapping[str, str], error_of: ErrorOf) -> Flag | None:
     """A larger attacker is clearly worse than the smaller one that it should include. Blocks: it was not
     trained well, and what only it can find was missed.
 
     The best seeds are compared on the choosing half, for each kind of training images. Clearly is by more
-    than 3 points and 2 standard errors; of several pairs more, so that the chance that any looks so for no
-    reason stays the same (Bonferroni).
+    than 3 points and 2 standard errors, on the same images; of several pairs more, so that the chance that
+    any looks so for no reason stays the same (Bonferroni).
 
     Args:
         attempts: all of one task.
         bigger: name of a larger attacker -> name of a smaller one.
-        error: standard error of a difference of two accuracies on the choosing half; that of one
-            (`guessing_error`) times the square root of 2 is on the safe side.
+        error_of: how far the difference of two of them may be off.
     """
-    best: dict[tuple[str, str], float] = {}
+    best: dict[tuple[str, str], tuple[float, Attempt]] = {}
     for each in attempts:
-        if each.choosing is not None:
-            place = (each.attacker, each.sees)
-            best[place] = max(best.get(place, 0.0), each.choosing)
+        place = (each.attacker, each.sees)
+        if each.choosing is not None and each.choosing > best.get(place, (-1.0,))[0]:
+            best[place] = each.choosing, each
     pairs = [
-        (large, small, sees)
+        (best[large, sees], best[small, sees])
         for large, small in bigger.items()
         for sees in ("same", "fresh", "all")
         if (large, sees) in best and (small, sees) in best
     ]
     if not pairs:
         return None
-    limit = max(WORSE_BY, float(-ndtri(ndtr(-2) / len(pairs))) * error)
-    worse = [
-        f"{large} {100 * best[large, sees]:.1f} %, {small} {100 * best[small, sees]:.1f} % ({sees})"
-        for large, small, sees in pairs
-        if best[small, sees] - best[large, sees] > limit
-    ]
+    level = ndtr(-2) / len(pairs)
+    worse = []
+    for (accuracy, large), (of_small, small) in pairs:
+        error, freedom = error_of(large, small)
+        if of_small - accuracy > max(WORSE_BY, -float(stdtrit(freedom, level)) * error):
+            figures = f"{large.attacker} {100 * accuracy:.1f} %, {small.attacker} {100 * of_small:.1f} %"
+            worse.append(f"{figures} ({large.sees})")
     if not worse:
         return None
     said = f"Larger attackers are clearly worse than smaller ones: {'; '.join(worse)}."
@@ -246,16 +254,42 @@ def still_rising(attempts: Sequence[Attempt], winner: Winner | None) -> Flag | N
     rising = [each for each in attempts if each.state == "inconclusive"]
     if not rising:
         return None
-    won = winner is not None and any(
-        (each.attacker, each.sees, each.seed) == (winner.attacker, winner.sees, winner.seed)
-        for each in rising
-    )
-    names = ", ".join(_name(each) for each in rising)
+    won = winner is not None and winner.name in {each.name for each in rising}
+    names = ", ".join(each.name for each in rising)
     best = " The best attacker is one of them." if won else ""
     return Flag(STILL_RISING, f"Still improving when their time was up: {names}.{best}", blocks=True)
 
 
-def too_few_test_images(smallest_leak: float, limit: float = 0.10) -> Flag | None:
+def too_few_validation_images(attempts: int, error: float, limit: float = MOST_MISSED) -> Flag | None:
+    """The best of several attempts is not told from the luckiest by the images that one is chosen with.
+    Blocks: what only one of them finds would be missed, for test images are read for the one chosen.
+
+    An attempt that is better by d than all others, which find nothing, has to be chosen with the chance
+    `POWER`: the mean of Phi(z + d / error)**(attempts - 1) over a standard normal z, where the others err
+    independently of each other. They err on the same images; so d is rather too large than too small.
+
+    Args:
+        attempts: from how many was chosen.
+        error: standard error of an accuracy on the choosing half.
+        limit: the largest d that will do.
+    """
+    z, weights = np.polynomial.hermite_e.hermegauss(64)
+
+    def lacks(distance: float) -> float:
+        return float(weights / weights.sum() @ ndtr(z + distance) ** (attempts - 1)) - POWER
+
+    needed = error * float(brentq(lacks, 0, 20)) if attempts > 1 else 0.0
+    if needed <= limit:
+        return None
+    said = (
+        f"There are too few validation images to choose the best of {attempts} attempts: one that alone "
+        f"finds a leak of less than {100 * min(needed, 1):.1f} points would be passed over in more than one "
+        f"case of five; {100 * limit:.0f} points are asked for."
+    )
+    return Flag(TOO_FEW_VALIDATION_IMAGES, said, blocks=True)
+
+
+def too_few_test_images(smallest_leak: float, limit: float = MOST_MISSED) -> Flag | None:
     """Only a leak of more than `limit` (of balanced accuracy) would have been seen. Blocks."""
     if smallest_leak <= limit:
         return None
@@ -307,14 +341,10 @@ def dependent_labels(floor: float, low: float, chance: float, limit: float = 0.1
 
 def failed(attempts: Sequence[Attempt]) -> Flag | None:
     """An attacker failed and has no figures. Blocks: what it would have found is not known."""
-    notes = [f"{_name(each)} ({each.note})" for each in attempts if each.state == "failed"]
+    notes = [f"{each.name} ({each.note})" for each in attempts if each.state == "failed"]
     if not notes:
         return None
     return Flag(FAILED, f"Attackers that failed: {'; '.join(notes)}.", blocks=True)
-
-
-def _name(attempt: Attempt) -> str:
-    return f"{attempt.attacker}/{attempt.sees}/{attempt.seed}"
 
 
 def _encoded(encode: Encode, images: Pixels) -> npt.NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """What follows from what the attackers said? The winner is looked at once; the others never."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +23,7 @@ from scotoma.data.tasks import Task
 from scotoma.runs.results import Role
 from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
 from scotoma.verification.statistics import accuracy_interval, auc
+from scotoma.verification.strata import Bools, Strata, Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +31,20 @@ class Case:
     """A task with everything that its verdict rests on.
 
     `known_right` (test images,) says which test images somebody gets right who knows the kept labels only;
-    `units` (test images,) which belong together, None if each is its own. The errors are those of the
-    accuracy of an attacker who guesses, on the fewest training images and on the choosing half.
+    `units` (test images,) which belong together, None if each is its own, as `choosing_units` says of the
+    choosing half. `training_error` is that of the accuracy of an attacker who guesses, on the fewest of the
+    images that training accuracies are taken on.
     """
 
     task: Task
     role: Role
     floor: float
+    choosing: Examples
+    choosing_units: Units | None
     test: Examples
     known_right: npt.NDArray[np.bool_]
     units: npt.NDArray[np.str_] | None
     training_error: float
-    choosing_error: float
     counts: Mapping[str, tuple[int, ...]]
     found: Sequence[list[Said] | Attempt]
     references: tuple[Reference, ...]
@@ -118,13 +120,48 @@ def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker], s
         known = accuracy_interval(case.known_right, case.test.labels, case.task, case.units, seed)
         found.append(flags.dependent_labels(case.floor, known.low, 1 / case.task.classes))
     if winner is not None:
+        choosing = _Choosing.of(case)
         found += [
-            flags.bigger_is_worse(attempts, more_than, math.sqrt(2) * case.choosing_error),
+            flags.bigger_is_worse(attempts, more_than, choosing.error_of_difference),
             flags.still_rising(attempts, winner),
+            flags.too_few_validation_images(len(choosing.right), choosing.error(winner.name)),
             flags.too_few_test_images(winner.smallest_leak),
             flags.winner_below_floor(winner, floor_is_guessing=case.floor == 1 / case.task.classes),
         ]
     return [replace(each, task=str(case.task)) for each in found if each is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Choosing:
+    """The half of the validation images that the winner is chosen by, and which of them each attempt got
+    right, (images,), by its name.
+    """
+
+    task: Task
+    strata: Strata
+    right: Mapping[str, Bools]
+
+    @staticmethod
+    def of(case: Case) -> "_Choosing":
+        half = case.choosing
+        every = [one for each in case.found if isinstance(each, list) for one in each]
+        right = {one.attempt.name: one.choosing.argmax(axis=1) == half.classes for one in every}
+        strata = Strata.of(half.labels, case.task.category_weights(), case.choosing_units)
+        return _Choosing(case.task, strata, right)
+
+    def error(self, attempt: str) -> float:
+        """Of the accuracy of somebody who finds what must not be missed. How much images agree that belong
+        together is taken from an attempt.
+        """
+        accuracy = min(1 / self.task.classes + flags.MOST_MISSED, 0.5)
+        return self.strata.error_of(self._right(attempt), accuracy * (1 - accuracy))[0]
+
+    def error_of_difference(self, one: Attempt, other: Attempt) -> tuple[float, float]:
+        """Of two attempts' accuracies on the same images, and its degrees of freedom."""
+        return self.strata.error_of(self._right(one.name) - self._right(other.name))
+
+    def _right(self, attempt: str) -> npt.NDArray[np.float64]:
+        return self.right[attempt].astype(np.float64)
 
 
 def attempts_of(case: Case) -> tuple[Attempt, ...]:

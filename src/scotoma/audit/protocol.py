@@ -18,7 +18,9 @@ from scotoma.runs.verdict import Attempt, Sees
 from scotoma.verification.calibration import calibrate
 
 DECIMALS = 6
-MOST_TRAINING = 4000  # images on which the accuracy on own training images is taken
+# Images on which the accuracy on own training images is taken, as many of each class as there are: of a
+# random choice a rare class would have few.
+MOST_TRAINING = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ def attack_once(
     training, stopping = material.examples(task, sees), material.examples(task, "stopping")
     learned = attacker.learn(training, stopping, occasion)
     choosing, test = material.examples(task, "choosing"), material.examples(task, "test")
-    some = _some(training, occasion.seed)
+    some = training.at_most(MOST_TRAINING)
     found = []
     reads: Mapping[str, Callable[[Encoded], Logits]] = {"": learned.read, **learned.also}
     for name, read in reads.items():
@@ -149,15 +151,6 @@ def _calibrated(raw: Callable[[Encoded], Logits], stopping: Examples) -> Callabl
         return said
 
     return calibrated
-
-
-def _some(training: Examples, seed: int) -> Examples:
-    if len(training) <= MOST_TRAINING:
-        return training
-    rows = np.random.default_rng(seed).permutation(len(training))[:MOST_TRAINING]
-    centre = training.codes.centre[rows]
-    codes = Encoded(centre, np.empty((0, *centre.shape), np.float32))
-    return Examples(codes, training.labels[rows], training.classes[rows], training.weights[rows])
 
 
 def _accuracy(logits: Logits, examples: Examples) -> float:

@@ -30,7 +30,7 @@ from scotoma.audit.material import (
     split_codes,
 )
 from scotoma.audit.more import Subject, find_more
-from scotoma.audit.protocol import Said, together, winner_of
+from scotoma.audit.protocol import MOST_TRAINING, Said, together, winner_of
 from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
@@ -303,16 +303,17 @@ class _Audit:
         }
         known_right = label_only_right(task, keep, self.table, self.parts)
         learned_from = [arm for arm in material.arms if _enough(material, task, arm)]
-        errors = [guessing_error(parts[arm].labels, task) for arm in learned_from]
+        errors = [guessing_error(parts[arm].at_most(MOST_TRAINING).labels, task) for arm in learned_from]
         return Case(
             task,
             self.request.role(str(task)),
             floor_of(task, parts["test"].labels, known_right),
+            parts["choosing"],
+            material.table.units_of(material.known_rows(task, "choosing")),
             parts["test"],
             known_right,
             material.table.units_of(material.known_rows(task, "test")),
             max(errors, default=0.0),
-            guessing_error(parts["choosing"].labels, task),
             counts,
             found,
             (references.shuffled_labels(material, task, seed), *elsewhere[str(task)]),

@@ -221,7 +221,7 @@ def bits_with_limit(
         ValueError: there is no image.
     """
     strata = Strata.of(labels, task.category_weights(), units)
-    error, freedom = strata.error(strata.variances(losses) * strata.effects(losses) / strata.numbers)
+    error, freedom = strata.error_of(losses)
     found = bits(strata.mean(losses), task.classes)
     return found, found - float(stdtrit(freedom, 1 - LEVEL)) * error / math.log(2)
 

@@ -22,7 +22,21 @@ Outcome = Literal["leaks", "no leak found", "inconclusive"]
 
 
 @dataclass(frozen=True)
-class Attempt:
+class _Trial:
+    """Who learned, from what, and with which seed."""
+
+    attacker: str
+    sees: Sees
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others on the same task."""
+        return f"{self.attacker}/{self.sees}/{self.seed}"
+
+
+@dataclass(frozen=True)
+class Attempt(_Trial):
     """One attacker, trained once on one task.
 
     `sees` says on which images it learned: those that the encoder was trained on ("same"), images that the
@@ -33,9 +47,6 @@ class Attempt:
     budget ended.
     """
 
-    attacker: str
-    sees: Sees
-    seed: int
     state: Literal["done", "inconclusive", "failed"]
     training: float | None
     stopping: float | None
@@ -46,7 +57,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Winner:
+class Winner(_Trial):
     """The attacker that is best on the choosing half, and what it says of the test images, looked at once.
 
     `excess` is its accuracy less that of the attacker who knows the kept labels and nothing else, image by
@@ -58,9 +69,6 @@ class Winner:
     fewer than 1,000 negatives, or more than two classes).
     """
 
-    attacker: str
-    sees: Sees
-    seed: int
     accuracy: float
     low: float
     high: float

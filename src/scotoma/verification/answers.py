@@ -180,8 +180,7 @@ def _paired(first: Answers, second: Answers) -> tuple[float, float]:
     _, category = np.unique(np.array(first.categories, np.str_), return_inverse=True)
     weights = np.bincount(category, first.weights).astype(np.float64)
     strata = Strata.of(category, weights, common_units(first, second))
-    variances = strata.variances(difference) / strata.numbers
-    return strata.error(variances * strata.effects(difference))
+    return strata.error_of(difference)
 
 
 def common_units(first: Answers, second: Answers) -> Labels | None:

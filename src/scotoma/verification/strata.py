@@ -107,6 +107,13 @@ class Strata:
         found = np.where(known, across * by_unit / np.where(known, alone, 1.0), self.numbers / units)
         return np.maximum(found, 1.0)
 
+    def error_of(self, values: Floats, least: float = 0.0) -> tuple[float, float]:
+        """Standard error of the weighted mean of values (images,), each category's variance taken to be at
+        `least` so large, and its degrees of freedom.
+        """
+        variances = np.maximum(self.variances(values), least)
+        return self.error(variances * self.effects(values) / self.numbers)
+
     def error(self, variances: Floats) -> tuple[float, float]:
         """Standard error of a weighted mean, from the variances of the means of categories, and its degrees
         of freedom: Satterthwaite's (1946), of a category's units less one each, and no more than all units
