@@ -131,7 +131,7 @@ def test_a_larger_attacker_that_is_clearly_worse_is_flagged() -> None:
 
 
 def test_of_too_few_validation_images_nothing_follows() -> None:
-    """Of three attempts on 40 images: the standard error is 7.9 points, and 10 of difference are 1.3 of it."""
+    """Of three attempts on 40 images: the error is 7.9 points, and 10 are 1.3 of it."""
     found = [said(200, 0.5, name) for name in "abc"]
     half = np.repeat([0, 1], 20)
     few = [[replace(one, choosing=logits(half, 10))] for (one,) in found]

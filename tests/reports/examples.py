@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.runs.leaks import Excess
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results, Role, State
 
 COUNTS = Counts((71946, 7994), (10812, 1188), (17985, 2003))
@@ -37,7 +39,20 @@ NOTHING: dict[str, Any] = {
     "auc": None,
     "cross_entropy": None,
     "bits": None,
+    "excess": None,
 }
+
+
+def beyond(estimate: float, error: float = 0.0125, smallest_leak: float = 0.04) -> Excess:
+    """A comparison with the kept labels alone, by the normal distribution."""
+    normal = NormalDist()
+    return Excess(
+        estimate,
+        estimate - normal.inv_cdf(0.975) * error,
+        normal.cdf(-estimate / error),
+        smallest_leak,
+        error,
+    )
 
 
 def curve(iterations: int, final: float, rate: float = 1e-4) -> tuple[Point, ...]:
@@ -81,6 +96,7 @@ def cell(encoder: str, task: str, state: State = "done", /, **changes: Any) -> C
         counts=COUNTS,
         curve=curve(iterations, val),
         settings={"rate": 1e-3, "batch": 128, "patience": 6},
+        excess=beyond(accuracy - FLOORS[task], half / 1.96),
     )
     if state == "failed":
         made = replace(made, **NOTHING)

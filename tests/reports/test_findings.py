@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,14 +9,16 @@ from scotoma.reports.findings import (
     in_training_accuracy,
     judged,
     overall,
+    p_value,
     reference,
     role,
     shared_role,
     tasks,
     with_role,
 )
+from scotoma.runs.leaks import Excess
 from scotoma.runs.results import Cell, EncoderSummary, Results
-from tests.reports.examples import cell, changed, lacking, results, without
+from tests.reports.examples import NOTHING, beyond, cell, changed, lacking, results, without
 
 
 def with_cells(*cells: Cell) -> Results:
@@ -48,34 +51,84 @@ def test_a_failed_attacker_stands_only_alone() -> None:
     assert headline(with_cells(), "encoder", "shirt") is None
 
 
+FOUND, NOTHING_FOUND = beyond(0.06), beyond(0.01)
+
+
+@pytest.mark.parametrize(
+    ("state", "excess", "expected"),
+    [
+        ("done", 0.0196, "leaks"),
+        ("done", 0.0195, "no leak"),
+        ("done", -0.05, "no leak"),
+        ("inconclusive", 0.0196, "leaks"),
+        ("inconclusive", 0.0195, "inconclusive"),
+        ("failed", None, "failed"),
+    ],
+)
+def test_a_leak_is_more_than_luck_beyond_what_the_kept_labels_tell(
+    state: str, excess: float | None, expected: str
+) -> None:
+    """1.96 standard errors of a point each."""
+    made = changed(
+        results(), "encoder", "shirt", state=state, excess=None if excess is None else beyond(excess, 0.01)
+    )
+    assert examine(made, "encoder", "shirt").outcome == expected
+
+
 @pytest.mark.parametrize(
     ("state", "low", "expected"),
     [
         ("done", 0.5561, "leaks"),
         ("done", 0.556, "no leak"),
-        ("done", 0.49, "no leak"),
         ("inconclusive", 0.5561, "leaks"),
         ("inconclusive", 0.556, "inconclusive"),
-        ("failed", None, "failed"),
     ],
 )
-def test_a_leak_is_an_interval_above_the_floor(state: str, low: float | None, expected: str) -> None:
-    high = None if low is None else 0.656
-    made = changed(results(), "encoder", "shirt", state=state, test_low=low, test_high=high, floor=0.556)
-    assert examine(made, "encoder", "shirt").outcome == expected
+def test_where_no_comparison_is_recorded_a_leak_is_an_interval_above_the_floor(
+    state: str, low: float, expected: str
+) -> None:
+    old = {"state": state, "test_low": low, "test_high": 0.656, "floor": 0.556, "excess": None}
+    assert examine(changed(results(), "encoder", "shirt", **old), "encoder", "shirt").outcome == expected
 
 
-def test_one_attacker_above_the_floor_is_a_leak_though_a_stronger_one_on_validation_is_not() -> None:
-    below = cell("encoder", "shirt", val_accuracy=0.7, test_low=0.5)
-    above = cell("encoder", "shirt", val_accuracy=0.6, test_low=0.6)
+def test_hidden_tasks_are_corrected_for_each_other_but_not_for_kept_ones_or_other_encoders() -> None:
+    """1.96 standard errors and a little more are enough for one task, 2.24 for one of two."""
+    made = changed(results(), "encoder", "shirt", excess=beyond(0.021, 0.01))
+    made = changed(made, "identity", "coat", role="hide", excess=NOTHING_FOUND)
+    assert examine(made, "encoder", "shirt").outcome == "leaks"
+    assert p_value(made, cell_of(made, "shirt")) == pytest.approx(0.01786, abs=1e-5)
+    two = changed(made, "encoder", "coat", role="hide", excess=NOTHING_FOUND)
+    assert examine(two, "encoder", "shirt").outcome == "no leak"
+    assert p_value(two, cell_of(two, "shirt")) == pytest.approx(2 * 0.01786, abs=2e-5)
+    # Beside one that leaks for certain only one is left to be corrected for.
+    certain = changed(two, "encoder", "coat", excess=FOUND)
+    assert examine(certain, "encoder", "shirt").outcome == "leaks"
+    assert p_value(changed(two, "encoder", "shirt", excess=None), cell("encoder", "bag")) == pytest.approx(0)
+    old = changed(two, "encoder", "shirt", excess=None)
+    assert p_value(old, cell_of(old, "shirt")) is None
+
+
+def cell_of(made: Results, task: str) -> Cell:
+    found = headline(made, "encoder", task)
+    assert found is not None
+    return found
+
+
+def test_the_attacker_that_is_strongest_on_validation_decides() -> None:
+    below = cell("encoder", "shirt", val_accuracy=0.7, excess=NOTHING_FOUND)
+    above = cell("encoder", "shirt", val_accuracy=0.6, excess=FOUND)
     found = examine(with_cells(below, above), "encoder", "shirt")
-    assert (found.outcome, found.cell) == ("leaks", above)
+    assert (found.outcome, found.cell) == ("no leak", below)
+    strong = replace(above, val_accuracy=0.8)
+    found = examine(with_cells(below, strong), "encoder", "shirt")
+    assert (found.outcome, found.cell) == ("leaks", strong)
 
 
 @pytest.mark.parametrize("state", ["inconclusive", "failed"])
 def test_no_leak_needs_every_attacker_to_be_done(state: str) -> None:
-    below = cell("encoder", "shirt", test_low=0.5, test_high=0.6)
-    other = replace(below, state=state)  # type: ignore[arg-type]
+    below = cell("encoder", "shirt", excess=NOTHING_FOUND)
+    changes: dict[str, Any] = (NOTHING if state == "failed" else {}) | {"state": state}
+    other = replace(below, **changes)
     assert examine(with_cells(below, below), "encoder", "shirt").outcome == "no leak"
     assert examine(with_cells(below, other), "encoder", "shirt").outcome == state
 
@@ -87,17 +140,19 @@ def test_what_was_not_attacked_is_missing_not_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "state", "expected"),
+    ("excess", "state", "expected"),
     [
-        (0.6, "done", "leaks"),
-        (0.5, "done", "no leak"),
-        (0.5, "inconclusive", "inconclusive"),
-        (0.5, "failed", "inconclusive"),
+        (FOUND, "done", "leaks"),
+        (NOTHING_FOUND, "done", "no leak"),
+        (NOTHING_FOUND, "inconclusive", "inconclusive"),
+        (None, "failed", "inconclusive"),
     ],
 )
-def test_the_worst_hidden_task_decides_about_an_encoder(low: float, state: str, expected: str) -> None:
-    made = changed(results(), "encoder", "shirt", test_low=0.5, test_high=0.6)
-    made = changed(made, "encoder", "coat", role="hide", test_low=low, test_high=0.62, state=state)
+def test_the_worst_hidden_task_decides_about_an_encoder(
+    excess: Excess | None, state: str, expected: str
+) -> None:
+    made = changed(results(), "encoder", "shirt", excess=NOTHING_FOUND)
+    made = changed(made, "encoder", "coat", role="hide", excess=excess, state=state)
     assert overall(made, judged(made)[0]) == expected
 
 

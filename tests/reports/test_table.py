@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scotoma.reports.table import results_table
-from tests.reports.examples import cell, changed, lacking, results
+from tests.reports.examples import beyond, cell, changed, lacking, results
 
 
 def printed(table: Table, width: int = 120, colours: bool = False) -> str:
@@ -47,7 +47,7 @@ def test_signs_stand_in_the_cells_where_encoders_differ_in_their_tasks() -> None
 
 
 def test_no_leak_found_is_said() -> None:
-    text = printed(results_table(changed(results(), "encoder", "shirt", test_low=0.54, test_high=0.6)))
+    text = printed(results_table(changed(results(), "encoder", "shirt", excess=beyond(0.0))))
     assert "no leak found" in text and "still leaks" not in text
 
 

@@ -6,7 +6,7 @@ import pytest
 from scotoma.reports.findings import overall
 from scotoma.reports.verdict import CAUTION, caution, guessing, verdict
 from scotoma.runs.results import Results
-from tests.reports.examples import cell, changed, lacking, results, without
+from tests.reports.examples import beyond, cell, changed, lacking, results, without
 
 KEPT = "`bag` can still be recognised in 98.1 % of cases, against 98.9 % on originals."
 HIDDEN = (
@@ -14,7 +14,14 @@ HIDDEN = (
     "cases (95 % interval 63.6 to 68.3; 50 % is guessing, 55.6 % is what knowing only the kept label gives), "
     "against 86.9 % on the original images."
 )
-BELOW: dict[str, Any] = {"test_accuracy": 0.562, "test_low": 0.541, "test_high": 0.583}
+BELOW: dict[str, Any] = {
+    "test_accuracy": 0.562,
+    "test_low": 0.541,
+    "test_high": 0.583,
+    "excess": beyond(0.006),
+}
+# As results of earlier versions tell it.
+OLD = BELOW | {"excess": None}
 
 
 def second_hidden(made: Results, **changes: Any) -> Results:
@@ -47,8 +54,47 @@ def test_an_attack_that_finds_nothing_in_the_originals_leaves_it_open() -> None:
     )
 
 
+def test_a_leak_within_the_interval_is_shown_by_the_same_images() -> None:
+    made = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(0.0061, 0.002)}))
+    assert overall(made, made.encoders[-1]) == "leaks"
+    assert verdict(made) == (
+        "`shirt` still leaks: a fresh attacker rightly tells whether an encoded image shows it in 56.2 % of "
+        "cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept label "
+        "gives), against 86.9 % on the original images, 0.6 points above the floor on the same images (at "
+        f"least 0.2). {KEPT}"
+    )
+
+
+def test_of_several_hidden_tasks_one_interval_above_the_floor_may_be_luck() -> None:
+    luck = {"test_low": 0.5570, "excess": beyond(0.0285, 0.0142)}  # p .0224
+    made = changed(results(), "encoder", "shirt", **(BELOW | luck))
+    assert overall(made, made.encoders[-1]) == "leaks"
+    two = second_hidden(made, **BELOW)
+    assert overall(two, two.encoders[-1]) == "no leak"
+    assert verdict(two).startswith(
+        "No leak of `shirt` was found: a fresh attacker rightly tells whether an encoded image shows it in "
+        "56.2 % of cases (95 % interval 55.7 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept "
+        "label gives), against 86.9 % on the original images; what is above the floor may be luck (one-sided "
+        "p 0.045, corrected for all hidden tasks); no leak of `coat` was found: "
+    )
+
+
 def test_too_few_test_images_leave_it_open() -> None:
-    made = changed(results(), "encoder", "shirt", **(BELOW | {"test_low": 0.45, "test_high": 0.66}))
+    few = BELOW | {"excess": beyond(0.006, 0.036, smallest_leak=0.101)}
+    made = changed(results(), "encoder", "shirt", **few)
+    assert overall(made, made.encoders[-1]) == "inconclusive"
+    assert verdict(made).startswith(
+        "Whether `shirt` leaks is open: there are too few test images, a leak of 10.1 points would be missed "
+        "in one case of five; a fresh attacker rightly tells whether an encoded image shows it in 56.2 % of "
+        "cases (95 % interval 54.1 to 58.3; "
+    )
+    enough = BELOW | {"excess": beyond(0.006, 0.036, smallest_leak=0.1)}
+    made = changed(results(), "encoder", "shirt", **enough)
+    assert overall(made, made.encoders[-1]) == "no leak"
+
+
+def test_too_few_test_images_of_an_earlier_version_leave_it_open() -> None:
+    made = changed(results(), "encoder", "shirt", **(OLD | {"test_low": 0.45, "test_high": 0.66}))
     assert overall(made, made.encoders[-1]) == "inconclusive"
     assert verdict(made).startswith(
         "Whether `shirt` leaks is open: there are too few test images, a leak of 10 points may be among "
@@ -56,7 +102,7 @@ def test_too_few_test_images_leave_it_open() -> None:
         "a fresh attacker rightly tells whether an encoded image shows it in 56.2 % of cases (95 % interval "
         "45.0 to 66.0; "
     )
-    made = changed(results(), "encoder", "shirt", **(BELOW | {"test_low": 0.45, "test_high": 0.65}))
+    made = changed(results(), "encoder", "shirt", **(OLD | {"test_low": 0.45, "test_high": 0.65}))
     assert overall(made, made.encoders[-1]) == "no leak"
 
 
@@ -213,7 +259,13 @@ def test_of_four_classes_25_is_guessing() -> None:
         "66.0 % of cases (95 % interval 63.6 to 68.3; 25 % is guessing, 40.0 % is what knowing only the kept "
         f"label gives), against 86.9 % on the original images. {KEPT}"
     )
-    below: dict[str, Any] = {"test_accuracy": 0.27, "test_low": 0.24, "test_high": 0.3, "floor": 0.25}
+    below: dict[str, Any] = {
+        "test_accuracy": 0.27,
+        "test_low": 0.24,
+        "test_high": 0.3,
+        "floor": 0.25,
+        "excess": beyond(0.02),
+    }
     assert verdict(of_four(results(), **below)) == (
         "No leak of `shirt` was found: a fresh attacker rightly tells which of 4 classes an encoded image "
         "shows in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the "

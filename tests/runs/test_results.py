@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 
 from scotoma.errors import InputError, ScotomaError
+from scotoma.runs.leaks import Excess
 from scotoma.runs.results import FORMAT, VERSION, Cell, Counts, EncoderSummary, Point, Results
+from scotoma.runs.run_folder import write_checked_json
 
 SCHEMA: dict[str, Any] = json.loads((files("scotoma") / "runs" / "results.schema.json").read_text())
 
@@ -33,6 +35,7 @@ DONE = Cell(
     counts=Counts((90, 10), (18, 2), (45, 5)),
     curve=(Point(50, 1e-3, 0.7, 0.69, 0.5), Point(100, 1e-4, 0.6, 0.62, 0.68)),
     settings={"rate": 1e-3, "stages": (1, 2)},
+    excess=Excess(estimate=0.104, low=0.07, p=1e-9, smallest_leak=0.05, error=0.017),
 )
 FAILED = replace(
     DONE,
@@ -47,6 +50,7 @@ FAILED = replace(
     iterations=0,
     curve=(),
     note="unstable",
+    excess=None,
 )
 RESULTS = Results(
     run={"seed": 3, "data": {"categories": ("bag", "shirt"), "images": 20}},
@@ -73,6 +77,15 @@ def test_a_written_file_follows_the_published_schema(tmp_path: Path) -> None:
     RESULTS.write(tmp_path / "results.json")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(json.loads((tmp_path / "results.json").read_text()), SCHEMA)
+
+
+def test_a_file_of_an_earlier_version_lacks_the_comparison_with_the_kept_labels(tmp_path: Path) -> None:
+    old = asdict(RESULTS)
+    for each in old["cells"]:
+        del each["excess"]
+    write_checked_json(tmp_path / "results.json", old)
+    jsonschema.validate(json.loads((tmp_path / "results.json").read_text()), SCHEMA)
+    assert [each.excess for each in Results.read(tmp_path / "results.json").cells] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +117,15 @@ def test_the_schema_refuses_what_is_wrong(tmp_path: Path, path: tuple[str | int,
     ("kind", "described"),
     [
         (Results, SCHEMA),
-        *((kind, SCHEMA["$defs"][kind.__name__]) for kind in (EncoderSummary, Cell, Counts, Point)),
+        *((kind, SCHEMA["$defs"][kind.__name__]) for kind in (EncoderSummary, Cell, Excess, Counts, Point)),
     ],
 )
 def test_schema_and_dataclasses_name_the_same_fields(kind: type, described: dict[str, Any]) -> None:
     # The checksum belongs to the file, not to what it tells.
     names = [each.name for each in fields(kind)] + (["checksum"] if kind is Results else [])
     assert sorted(described["properties"]) == sorted(names)
-    assert sorted(described["required"]) == sorted(names)
+    # Files of earlier versions lack the comparison.
+    assert sorted(described["required"]) == sorted(name for name in names if name != "excess")
     hints = get_type_hints(kind)
     for name, about in described["properties"].items():
         if "enum" in about:

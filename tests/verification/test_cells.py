@@ -17,10 +17,11 @@ from scotoma.runs.results import Point, State
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_IMAGES
 from scotoma.verification.cells import CellFolder
-from scotoma.verification.floors import Known, label_only_floor
+from scotoma.verification.floors import Known, label_only_floor, label_only_right
 from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
+from scotoma.verification.significance import paired_excess
 from scotoma.verification.statistics import accuracy_interval, balanced_accuracy_interval
 from tests.examples import (
     CATEGORIES,
@@ -69,6 +70,23 @@ def test_the_figures_of_a_cell_written_out(tmp_path: Path) -> None:
     assert cell.seconds == pytest.approx(5, abs=1)
 
 
+def test_the_excess_is_over_who_knows_the_kept_labels_on_the_same_images(tmp_path: Path) -> None:
+    """`bee` is kept, and whoever knows that names ants wherever there is none."""
+    cells = folder(tmp_path)
+    cell = cells.found(SUBJECT, ANT, ATTACK, outcome(cells), 0.0)
+    labels = TABLE.labels[cells.test_rows]
+    right = outcome(cells).test_logits.argmax(dim=1).numpy() == ANT.classes_of(labels)
+    known_right = (labels != CATEGORIES.index("bee")) == (labels == CATEGORIES.index("ant"))
+    assert cell.excess == paired_excess(right, known_right, labels, ANT)
+    assert cell.test_accuracy is not None and cell.excess is not None
+    assert cell.excess.estimate == pytest.approx(cell.test_accuracy - cell.floor)
+    assert cell.excess.estimate == pytest.approx(cell.test_accuracy - 5 / 8)
+    two = folder(tmp_path, hide=("ant", "cat")).found(SUBJECT, ANT, ATTACK, outcome(cells), 0.0)
+    assert two.excess == paired_excess(right, known_right, labels, ANT, tests=2)
+    other = folder(tmp_path, hide=("cat", "dog")).found(SUBJECT, ANT, ATTACK, outcome(cells), 0.0)
+    assert other.excess == cell.excess
+
+
 def test_copies_of_an_image_count_once_in_the_interval(tmp_path: Path) -> None:
     keys = TABLE.keys[np.arange(len(TABLE)) // 4 * 4]  # each image four times
     cells = folder(tmp_path, replace(TABLE, keys=keys))
@@ -79,6 +97,8 @@ def test_copies_of_an_image_count_once_in_the_interval(tmp_path: Path) -> None:
     right = outcome(cells).test_logits.argmax(dim=1).numpy() == ANT.classes_of(labels)
     expected = accuracy_interval(right, labels, ANT, keys[rows], derive_seed(PLAN.seed, "bootstrap"))
     assert (cell.test_low, cell.test_high) == (expected.low, expected.high)
+    known_right = label_only_right(ANT, PLAN.keep, replace(TABLE, keys=keys), split(keys, 3))
+    assert cell.excess == paired_excess(right, known_right, labels, ANT, keys[rows])
     assert expected.low < balanced_accuracy_interval(right, labels, ANT).low - 0.02
 
 
@@ -113,7 +133,7 @@ def test_a_failed_cell_has_no_figures_and_is_not_read(tmp_path: Path) -> None:
     cell = cells.failed(SUBJECT, ANT, ATTACK, "It became unstable.", time.monotonic())
     assert (cell.state, cell.note, cell.iterations, cell.curve) == ("failed", "It became unstable.", 0, ())
     figures = (cell.val_accuracy, cell.test_accuracy, cell.test_low, cell.test_high, cell.auc, cell.bits)
-    assert (figures, cell.cross_entropy) == ((None,) * 6, None)
+    assert (figures, cell.cross_entropy, cell.excess) == ((None,) * 6, None, None)
     assert cell.floor == pytest.approx(5 / 8)
     cells.write(SUBJECT, ANT, cell, None)
     assert json.loads((tmp_path / "identity--ant.json").read_text())["predictions"] == {}

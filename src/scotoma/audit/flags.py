@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
+from scotoma.runs.leaks import MOST_MISSED, POWER
 from scotoma.runs.verdict import Attempt, Flag, Winner
 
 ALL_EQUAL = "all-codes-equal"
@@ -47,9 +48,6 @@ REPEATS = 4
 # Points by which figures may differ for no reason.
 BELOW_BY = 0.02
 WORSE_BY = 0.03
-# What an attacker has to find to be found out, in balanced accuracy, and in how many cases it has to be.
-MOST_MISSED = 0.10
-POWER = 0.8
 
 Pixels = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.float32]

@@ -11,17 +11,16 @@ import torch.nn.functional as F
 from scotoma.audit import flags
 from scotoma.audit.examples import Examples, Logits
 from scotoma.audit.protocol import Said, winner_of
-from scotoma.audit.significance import (
-    LEVEL,
+from scotoma.audit.suites import Attacker
+from scotoma.data.tasks import Task
+from scotoma.runs.leaks import LEVEL, MOST_MISSED, holm
+from scotoma.runs.results import Role
+from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
+from scotoma.verification.significance import (
     bits_with_limit,
-    holm,
     paired_excess,
     true_positives_at,
 )
-from scotoma.audit.suites import Attacker
-from scotoma.data.tasks import Task
-from scotoma.runs.results import Role
-from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
 from scotoma.verification.statistics import accuracy_interval, auc
 from scotoma.verification.strata import Bools, Strata, Units
 
@@ -153,7 +152,7 @@ class _Choosing:
         """Of the accuracy of somebody who finds what must not be missed. How much images agree that belong
         together is taken from an attempt.
         """
-        accuracy = min(1 / self.task.classes + flags.MOST_MISSED, 0.5)
+        accuracy = min(1 / self.task.classes + MOST_MISSED, 0.5)
         return self.strata.error_of(self._right(attempt), accuracy * (1 - accuracy))[0]
 
     def error_of_difference(self, one: Attempt, other: Attempt) -> tuple[float, float]:

@@ -35,7 +35,6 @@ from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
 from scotoma.audit.releases import averaged, in_releases
-from scotoma.audit.significance import guessing_error
 from scotoma.audit.suites import SUITES, Attacker, SuiteName
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
@@ -55,6 +54,7 @@ from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
 from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right
 from scotoma.verification.parts import require_same_parts
+from scotoma.verification.significance import guessing_error
 from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from scotoma.runs.leaks import LEVEL, MOST_MISSED, holm
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
 
 REFERENCES = ("identity", "blur")
 CHANCE = 0.5
-# An interval that reaches further above the floor leaves too much open to say that there is no leak.
-MOST_OPEN = 0.10
 
 Outcome = Literal["leaks", "no leak", "inconclusive", "failed", "missing"]
 Overall = Literal["leaks", "no leak", "inconclusive", "nothing hidden"]
@@ -103,39 +102,63 @@ def reference(results: Results, task: str) -> Cell | None:
     return None
 
 
-def is_above_floor(cell: Cell) -> bool:
-    """Whether an attacker found more than the kept labels tell: its interval lies above the floor."""
+def p_value(results: Results, cell: Cell) -> float | None:
+    """How likely an attacker finds so much more than the kept labels tell by luck: of a hidden task corrected
+    for all that are hidden from the same encoder. None where it is not recorded.
+    """
+    if cell.excess is None:
+        return None
+    others = [
+        stands.excess.p
+        for task in tasks(results)
+        if task != cell.task
+        and (stands := headline(results, cell.encoder, task)) is not None
+        and stands.role == cell.role == "hide"
+        and stands.excess is not None
+    ]
+    return holm([cell.excess.p, *others])[0]
+
+
+def is_above_floor(results: Results, cell: Cell) -> bool:
+    """Whether an attacker found more than the kept labels tell. Where no comparison with them is recorded its
+    interval has to lie above the floor.
+    """
+    if (p := p_value(results, cell)) is not None:
+        return p <= LEVEL
     found = figures(cell)
     return found is not None and found.low > cell.floor
 
 
 def is_too_open(cell: Cell) -> bool:
-    """Whether there are too few test images to say that nothing was found: a leak of `MOST_OPEN` lies in the
-    interval.
+    """Whether there are too few test images to say that nothing was found: a leak of `MOST_MISSED` might not
+    have shown. Where that is not recorded: it lies in the interval.
     """
+    if cell.excess is not None:
+        return cell.excess.smallest_leak > MOST_MISSED
     found = figures(cell)
-    return found is not None and found.high - cell.floor > MOST_OPEN
+    return found is not None and found.high - cell.floor > MOST_MISSED
 
 
 def examine(results: Results, encoder: str, task: str) -> Finding:
     """Does a task leak from an encoder?
 
-    One attacker above the floor is enough for *leaks*, be it still rising or not. *No leak* needs every
-    attacker to be done and none above the floor, an interval that ends at most `MOST_OPEN` above it, and the
-    attack on the original images, where it was made, to be above it: one that finds nothing there could not
-    have found a leak.
+    The attacker that is strongest on validation images decides: it *leaks* if that one is above the floor, be
+    it still rising or not. *No leak* needs every attacker to be done, enough test images, and the attack on
+    the original images, where it was made, to be above the floor: one that finds nothing there could not have
+    found a leak.
     """
     cells = _cells(results, encoder, task)
-    if leaking := _strongest([cell for cell in cells if is_above_floor(cell)]):
-        return Finding(task, "leaks", leaking)
+    strongest = headline(results, encoder, task)
+    if strongest is None:
+        return Finding(task, "missing", None)
+    if is_above_floor(results, strongest):
+        return Finding(task, "leaks", strongest)
     if rising := _strongest([cell for cell in cells if cell.state == "inconclusive"]):
         return Finding(task, "inconclusive", rising)
     if failed := [cell for cell in cells if figures(cell) is None]:
         return Finding(task, "failed", failed[0])
-    strongest = _strongest(cells)
-    if strongest is None:
-        return Finding(task, "missing", None)
-    weak = (original := reference(results, task)) is not None and not is_above_floor(original)
+    original = reference(results, task)
+    weak = original is not None and not is_above_floor(results, original)
     return Finding(task, "inconclusive" if weak or is_too_open(strongest) else "no leak", strongest)
 
 

@@ -1,6 +1,6 @@
 """What came out, in two sentences that somebody reads who has never heard of a classifier?
 
-Nothing is claimed that the cells do not carry: *still leaks* needs one attacker above the floor, *no leak
+Nothing is claimed that the cells do not carry: *still leaks* needs an attacker above the floor, *no leak
 found* needs every attacker on a hidden task to be done and none above it; all else is said to be open.
 """
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from scotoma.reports.findings import (
-    MOST_OPEN,
     Figures,
     Finding,
     examine,
@@ -16,9 +15,11 @@ from scotoma.reports.findings import (
     headline,
     is_too_open,
     judged,
+    p_value,
     reference,
     with_role,
 )
+from scotoma.runs.leaks import MOST_MISSED
 from scotoma.runs.results import Cell, EncoderSummary, Results
 
 CAUTION = "An empirical lower bound on leakage, no guarantee: other attackers may find more."
@@ -107,22 +108,46 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
     finds = f"a fresh attacker rightly tells {what} in {cases}"
     if finding.outcome == "leaks":
         rising = ", and it was still improving when its budget ended" if cell.state == "inconclusive" else ""
-        return f"{task} still leaks: {finds}{rising}"
+        return f"{task} still leaks: {finds}{_more(cell, found)}{rising}"
     if finding.outcome == "no leak":
         untested = ""
         if reference(results, finding.task) is None:
             untested = " (whether the same attack finds it in the original images was not tested)"
-        return f"no leak of {task} was found: {finds}{untested}"
+        return f"no leak of {task} was found: {finds}{_luck(results, cell, found)}{untested}"
     if cell.state == "inconclusive":
         rising = "a fresh attacker was still improving when its budget ended, right in"
         return f"whether {task} leaks is open: {rising} {cases}"
     if is_too_open(cell):
-        few = f"there are too few test images, a leak of {100 * MOST_OPEN:.0f} points may be among them"
-        return f"whether {task} leaks is open: {few}; {finds}"
+        return f"whether {task} leaks is open: {_few(cell)}; {finds}"
     weak = (
         "the same attack finds no more than the floor in the original images, so that it would show no leak"
     )
     return f"whether {task} leaks is open: {weak}; {finds}"
+
+
+def _more(cell: Cell, found: Figures) -> str:
+    """Why there is a leak though the interval covers the floor."""
+    if cell.excess is None or found.low > cell.floor:
+        return ""
+    more, least = (100 * each for each in (cell.excess.estimate, cell.excess.low))
+    return f", {more:.1f} points above the floor on the same images (at least {least:.1f})"
+
+
+def _luck(results: Results, cell: Cell, found: Figures) -> str:
+    """Why there is no leak though the interval lies above the floor."""
+    p = p_value(results, cell)
+    if p is None or found.low <= cell.floor:
+        return ""
+    return f"; what is above the floor may be luck (one-sided p {p:.2g}, corrected for all hidden tasks)"
+
+
+def _few(cell: Cell) -> str:
+    if cell.excess is None:
+        return f"there are too few test images, a leak of {100 * MOST_MISSED:.0f} points may be among them"
+    return (
+        f"there are too few test images, a leak of {100 * cell.excess.smallest_leak:.1f} points would be "
+        "missed in one case of five"
+    )
 
 
 def _interval(found: Figures) -> str:

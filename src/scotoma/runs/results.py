@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scotoma.runs.leaks import Excess
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
 
@@ -48,7 +49,8 @@ class Cell:
     `classes` names the classes of the task, in the order of its labels; guessing is right in 1 of them.
     Cross-entropy is in nats, `bits` = H(U) - cross-entropy / ln 2 for the balanced prior (1 bit for two):
     in expectation a lower bound of the mutual information between code and attribute, equation (2).
-    `test_low` and `test_high` bound the 95 % confidence interval of `test_accuracy`.
+    `test_low` and `test_high` bound the 95 % confidence interval of `test_accuracy`. `excess` compares it,
+    image by image, with what the kept labels alone give; files of earlier versions lack it (None).
     A failed attack (see `note`) has no figures: they are None, as they are never invented.
     `inconclusive` means that validation was still rising at the budget's end: it may support *leaks*, never
     *no leak*.
@@ -75,6 +77,7 @@ class Cell:
     curve: tuple[Point, ...]
     settings: Mapping[str, Any]
     note: str = ""
+    excess: Excess | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", _as_written(self.settings))

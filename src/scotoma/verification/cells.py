@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 from hashlib import blake2b
 from json import dumps
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,12 +25,12 @@ from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
 from scotoma.verification.answers import columns
-from scotoma.verification.floors import floor
+from scotoma.verification.floors import Bools, floor_of, label_only_right
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome
 from scotoma.verification.settings import AttackSettings
+from scotoma.verification.significance import paired_excess
 from scotoma.verification.statistics import (
-    Interval,
     accuracy_interval,
     auc,
     bits,
@@ -76,6 +76,8 @@ class CellFolder:
     def __init__(self, folder: Path, table: ImageTable, parts: Split, plan: VerificationPlan) -> None:
         self.folder, self.table, self.test_rows, self.plan = folder, table, parts.test, plan
         self._parts = parts
+        self._right_by_label: dict[Task, Bools] = {}
+        self._lock = Lock()  # attacks on several tasks end at once
         self.data_digest = table.digest([*plan.hide, *plan.keep])
         # Where nothing else decides on sides, parts follow from images and seed.
         self._sides = [table.sides.recorded(), parts_digest(table, parts)] if table.sides != Sides() else []
@@ -94,7 +96,10 @@ class CellFolder:
         classes = task.classes_of(labels)
         weights = image_weights(task, labels)
         logits = outcome.test_logits.double()
-        interval = self._interval(task, logits.argmax(dim=1).numpy() == classes, rows)
+        right = logits.argmax(dim=1).numpy() == classes
+        units = self.table.units_of(rows)
+        interval = accuracy_interval(right, labels, task, units, derive_seed(self.plan.seed, "bootstrap"))
+        tests = len(self.plan.hide) if self.plan.role(str(task)) == "hide" else 1
         losses = F.cross_entropy(logits, torch.from_numpy(classes), reduction="none")
         test_cross_entropy = float((losses.numpy() * weights).sum() / weights.sum())
         rising = "validation was still rising at the budget's end"
@@ -111,6 +116,7 @@ class CellFolder:
             iterations=outcome.history[-1].iteration,
             curve=outcome.history,
             note="" if outcome.state == "done" else rising,
+            excess=paired_excess(right, self._known_right(task), labels, task, units, tests),
         )
 
     def failed(
@@ -160,7 +166,7 @@ class CellFolder:
             test_accuracy=None,
             test_low=None,
             test_high=None,
-            floor=floor(task, self.plan.keep, self.table, self._parts),
+            floor=self._floor(task),
             auc=None,
             cross_entropy=None,
             bits=None,
@@ -176,9 +182,17 @@ class CellFolder:
         rows: Rows = self.test_rows[task.labels_in(self.table)[self.test_rows] != MISSING]
         return rows
 
-    def _interval(self, task: Task, correct: npt.NDArray[np.bool_], rows: Rows) -> Interval:
-        labels, units = task.labels_in(self.table)[rows], self.table.units_of(rows)
-        return accuracy_interval(correct, labels, task, units, derive_seed(self.plan.seed, "bootstrap"))
+    def _known_right(self, task: Task) -> Bools:
+        """Which of these somebody gets right who knows the kept labels only; found once a task."""
+        with self._lock:
+            if task not in self._right_by_label:
+                right = label_only_right(task, self.plan.keep, self.table, self._parts)
+                self._right_by_label[task] = right
+            return self._right_by_label[task]
+
+    def _floor(self, task: Task) -> float:
+        labels = task.labels_in(self.table)[self._known_test_rows(task)]
+        return floor_of(task, labels, self._known_right(task))
 
     def _counts(self, task: Task) -> Counts:
         counts = []
@@ -196,7 +210,8 @@ class CellFolder:
         """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""
         plan = to_dict(self.plan)
         del plan["tasks"]
-        about = [subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
+        # "paired": the cells of earlier versions were compared with no one.
+        about = ["paired", subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
         if task.attribute != CATEGORY:
             about.append(self.table.digest([task.attribute]))
         about += self._sides

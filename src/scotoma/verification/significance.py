@@ -5,36 +5,18 @@ a sample drawn within each category, and what varies is what varies within them.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtr, stdtrit
 
 from scotoma.data.tasks import Task
+from scotoma.runs.leaks import LEVEL, POWER, Excess
 from scotoma.verification.statistics import bits
 from scotoma.verification.strata import Bools, Floats, Labels, Strata, Units
 
-LEVEL = 0.025  # one-sided
-POWER = 0.8
 Z = float(ndtri(1 - LEVEL))
 FEWEST_NEGATIVES = 1000
-
-
-@dataclass(frozen=True)
-class Excess:
-    """By how much one attacker is better than another, in balanced accuracy, on the same images.
-
-    `low` is the lower bound of the one-sided 97.5 % interval, `p` the probability of such an excess or a
-    larger one where there is none, `error` the standard error. `smallest_leak` is the excess that images of
-    that number and kind would show in four cases of five.
-    """
-
-    estimate: float
-    low: float
-    p: float
-    smallest_leak: float
-    error: float
 
 
 def paired_excess(
@@ -163,17 +145,6 @@ def _lowest(accuracy: Floats, images: Floats, units: Floats) -> Floats:
     hits = accuracy * images
     low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-9), images - hits + 1, LEVEL), 0.0)
     return np.minimum(low, accuracy * LEVEL ** (1 / np.maximum(units, 1)))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Each p-value corrected for all of them (Holm, 1979): rejecting those below a level keeps the chance of
-    any wrong rejection below it, however the tests depend on each other.
-    """
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
-        largest = max(largest, min((len(p_values) - rank) * p_values[place], 1.0))
-        adjusted[place] = largest
-    return tuple(adjusted)
 
 
 def true_positives_at(scores: Floats, positive: Bools, false_alarms: float = 0.01) -> float | None:

@@ -6,15 +6,14 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import binomtest, norm, t
 
-from scotoma.audit.significance import (
-    Excess,
+from scotoma.data.tasks import Task
+from scotoma.runs.leaks import Excess, holm
+from scotoma.verification.significance import (
     bits_with_limit,
     guessing_error,
-    holm,
     paired_excess,
     true_positives_at,
 )
-from scotoma.data.tasks import Task
 
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int64]
