@@ -55,10 +55,12 @@ def test_images_that_lack_categories(
     places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ("table1", "--scale", "scenes", "--data", str(places), "--out", str(tmp_path / "out"))
-    assert said(capsys, *command) == (
+    message = (
         f"{places} lacks the categories bedroom, cemetery, construction_site, fire_station, hospital_room, "
         "playground of the scale scenes."
     )
+    assert said(capsys, *command) == message
+    assert said(capsys, *command, "--dry-run") == message
 
 
 def test_a_folder_of_somebody_else_or_of_another_scale(

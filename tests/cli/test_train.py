@@ -16,6 +16,7 @@ from scotoma.cli import main
 from scotoma.cli.outline import about
 from scotoma.cli.train import TABLES
 from scotoma.runs.run_folder import claim, held
+from scotoma.training.state import place
 from tests.tiny import NETWORKS, TRAINING
 
 NAMES = ["--hide", "airport_terminal", "--preset", "demo"]
@@ -404,11 +405,11 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     assert not (stopped / "encoder.safetensors").exists()
     reached = int(max(stopped.glob("checkpoint-*")).stem.removeprefix("checkpoint-")) - 10**9
     assert told.splitlines()[-1] == (
-        f"Stopped. The same command goes on from the checkpoint at iteration {reached}."
+        f"Stopped. The same command goes on from the checkpoint {place(reached)}."
     )
     assert reached < 80
     assert train(places, stopped, tiny) == 0
-    assert f"Going on from the checkpoint at iteration {reached}.\n" in capsys.readouterr().out
+    assert f"Going on from the checkpoint {place(reached)}.\n" in capsys.readouterr().out
     assert train(places, whole, tiny) == 0
     assert same_weights(stopped / "encoder.safetensors", whole / "encoder.safetensors")
     history = [json.loads((each / "history.json").read_text()) for each in (stopped, whole)]
@@ -424,16 +425,16 @@ def test_a_run_stops_at_its_time_limit_and_goes_on_to_the_same_weights(
     # 2 iterations of warm-up come first: the limit is over after the first of them.
     assert train(places, out, tiny, "--time-limit", "0.000001s") == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "The time limit is reached at iteration -1 of 12. The same command goes on from the checkpoint at "
-        "iteration -1."
+        "The time limit is reached in the warm-up (1 to go); the run has 12 iterations. The same command "
+        "goes on from the checkpoint in the warm-up (1 to go)."
     )
     assert not (out / "encoder.safetensors").exists()
     assert train(places, out, tiny, "--time-limit", "0.000001s", "--overwrite") == 1
     assert capsys.readouterr().err.endswith(
-        " The same command without --overwrite goes on from the checkpoint at iteration -1.\n"
+        " The same command without --overwrite goes on from the checkpoint in the warm-up (1 to go).\n"
     )
     assert train(places, out, tiny) == 0
-    assert "Going on from the checkpoint at iteration -1.\n" in capsys.readouterr().out
+    assert "Going on from the checkpoint in the warm-up (1 to go).\n" in capsys.readouterr().out
     assert same_weights(out / "encoder.safetensors", trained / "encoder.safetensors")
 
 

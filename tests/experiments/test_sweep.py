@@ -7,7 +7,7 @@ from scotoma.errors import InputError
 from scotoma.experiments.cells import Places
 from scotoma.experiments.sweep import Sweep, SweepFound, collect
 from scotoma.experiments.sweep_shown import front_of, markdown, write_sweep
-from scotoma.runs.results import Cell
+from scotoma.runs.results import Cell, Role
 from tests.experiments.examples import attack, write_attacks, write_begun
 from tests.reports.examples import NOTHING
 
@@ -114,6 +114,29 @@ def test_figures_means_and_what_is_not_there(tmp_path: Path) -> None:
     assert [(each.hidden, each.kept) for each in front.references] == [(0.9, 0.9), (0.8, 0.8)]
     assert front.floors == {"shirt": 0.6}
     assert front.absent == ("alpha 1, seed 0 (failed)", "alpha 1, seed 1 (missing)")
+
+
+def test_a_point_is_hollow_where_an_attack_behind_it_was_rising(tmp_path: Path) -> None:
+    """One on its hidden task or on a kept one, not one on another hidden task."""
+    sweep = Sweep(("shirt", "boot"), ("bag",), (0.01, 1.0), (0,), "demo")
+
+    def found(kind: str, rising: str) -> list[Cell]:
+        roles: dict[str, Role] = {"shirt": "hide", "boot": "hide", "bag": "keep"}
+        return [
+            attack(kind, name, 0.6, role, floor=0.5, state="inconclusive" if name == rising else "done")
+            for name, role in roles.items()
+        ]
+
+    write_attacks(sweep.attack(0.01, 0), tmp_path, [*found("encoder", "boot"), *found("identity", "shirt")])
+    write_attacks(sweep.attack(1.0, 0), tmp_path, found("encoder", "bag"))
+    front = front_of(sweep, collect(sweep, Places(tmp_path, None), {}))
+    assert {(each.alpha, each.task): each.rising for each in front.points} == {
+        (0.01, "shirt"): False,
+        (0.01, "boot"): True,
+        (1.0, "shirt"): True,
+        (1.0, "boot"): True,
+    }
+    assert {each.task: each.rising for each in front.references} == {"shirt": True, "boot": False}
 
 
 def test_why_cells_failed_is_told_that_of_the_encoder_first(tmp_path: Path) -> None:

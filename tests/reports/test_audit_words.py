@@ -14,7 +14,7 @@ from tests.reports.audit_examples import (
     with_flags,
 )
 
-FLOOR = "50 % is guessing, 55.6 % is what knowing only the kept labels gives"
+FLOOR = "50 % is guessing, 55.6 % is what knowing only the kept label gives"
 
 
 def said(verdict: Verdict, name: str = "Male") -> str:
@@ -26,7 +26,7 @@ def test_a_leak() -> None:
     assert said(leaks()) == (
         "`Male` leaks: the best of 44 attempts (`paper CNN, votes`, which learned from images that the "
         f"encoder was trained on) is right in 66.0 % of cases (95 % interval 64.6 to 67.4; {FLOOR}), against "
-        "96.2 % on the original images. That is 10.4 points more than knowing only the kept labels gives on "
+        "96.2 % on the original images. That is 10.4 points more than knowing only the kept label gives on "
         "the same images, at least 9.0 (one-sided p below 0.0001)."
     )
 

@@ -19,7 +19,7 @@ from scotoma.reports.drawing import PALETTE
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
 
 SVG = "{http://www.w3.org/2000/svg}"
-RISING = "an attacker was still rising: at least this"
+RISING = "hollow: an attacker was still rising, at least this"
 
 
 def point(alpha: float, hidden: float, kept: float, task: str = "shirt", seed: int = 0) -> FrontPoint:
@@ -102,9 +102,12 @@ def test_over_several_seeds_their_means_are_named_and_joined() -> None:
 
 def test_an_unfinished_attack_is_a_hollow_point_and_explained() -> None:
     rising = replace(FRONT, points=(replace(FRONT.points[0], rising=True), *FRONT.points[1:]))
-    hollow = re.compile(rb'<use [^>]*style="fill: #ffffff; stroke: #d9541a"')
+    hollow = re.compile(rb'<use [^>]*style="fill: #ffffff; stroke: #d9541a[;"]')
     assert [len(hollow.findall(draw_front(front, "svg"))) for front in (FRONT, rising)] == [0, 1]
     assert RISING in texts(rising)
+    original = replace(FRONT, references=(replace(FRONT.references[0], rising=True), *FRONT.references[1:]))
+    assert len(hollow.findall(draw_front(original, "svg"))) == 1
+    assert RISING in texts(original)
 
 
 def test_what_is_absent_is_named_and_an_empty_front_is_still_a_picture() -> None:

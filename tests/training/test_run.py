@@ -223,7 +223,9 @@ def test_a_deadline_leaves_a_checkpoint_and_no_encoder(tmp_path: Path) -> None:
     with pytest.raises(TimeLimitReached) as error:
         train(image_table(), plan, tmp_path, deadline=time.monotonic())
     first, iterations = 1 - plan.training.warm_up, plan.training.iterations
-    assert str(error.value) == f"The time limit is reached at iteration {first} of {iterations}."
+    assert str(error.value) == (
+        f"The time limit is reached in the warm-up ({-first} to go); the run has {iterations} iterations."
+    )
     assert last_iteration(tmp_path) == first
     assert not (tmp_path / "encoder.safetensors").exists()
 

@@ -20,7 +20,14 @@ from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.runs.tensor_file import write_tensors
 from scotoma.training.adversarial import Game, play, start_game
-from scotoma.training.state import Record, checkpoints, last_iteration, load_checkpoint, save_checkpoint
+from scotoma.training.state import (
+    Record,
+    checkpoints,
+    last_iteration,
+    load_checkpoint,
+    place,
+    save_checkpoint,
+)
 from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING, TRAINING, image_table
 
 
@@ -220,3 +227,16 @@ def test_another_run_is_not_continued(tmp_path: Path) -> None:
         "cannot be continued with these: give the same command again, choose another --out, or give "
         "--overwrite to start anew."
     )
+
+
+@pytest.mark.parametrize(
+    ("iteration", "said"),
+    [
+        (1200, "at iteration 1,200"),
+        (0, "at iteration 0"),
+        (-1, "in the warm-up (1 to go)"),
+        (-5000, "in the warm-up (5,000 to go)"),
+    ],
+)
+def test_where_a_run_is(iteration: int, said: str) -> None:
+    assert place(iteration) == said

@@ -116,7 +116,7 @@ def _state(folder: Path) -> str:
     from scotoma.experiments.sweep_shown import VERSION as SWEEP_VERSION
     from scotoma.runs.more import More
     from scotoma.runs.run_folder import read_checked_json
-    from scotoma.training.state import last_iteration
+    from scotoma.training.state import last_iteration, place
 
     if any((folder / name).exists() for name in ("encoder.safetensors", "results.json", "verdict.json")):
         missing = More.read(folder / "more.json").missing if (folder / "more.json").exists() else ()
@@ -127,7 +127,7 @@ def _state(folder: Path) -> str:
         attacked = sum(state in ("done", "inconclusive") for state in states)
         return f"{attacked} of {len(states)} encoders attacked"
     reached = last_iteration(folder)
-    return "not finished" if reached is None else f"not finished, checkpoint at iteration {reached:,}"
+    return "not finished" if reached is None else f"not finished, checkpoint {place(reached)}"
 
 
 def _tensor_file(path: Path) -> dict[str, Facts]:

@@ -76,11 +76,11 @@ def reproduce(
     cells = [cell for cell in every if only is None or only in cell.label]
     if not cells:
         raise InputError(f"No cell of {artefact} has {only!r} in its name; --dry-run names them all.")
+    if not no_run:
+        require_images(cells, on, places, may_be_unnamed=dry_run)
     if dry_run:
         _show(cells, places)
         return
-    if not no_run:
-        require_images(cells, on, places)
     claim(out, KIND, overwrite=None, resume=True)
     with held(out):
         _require_scale(out, scale)

@@ -35,14 +35,6 @@ if TYPE_CHECKING:
 KIND = "training"
 ENCODER = "encoder.safetensors"
 TABLES = ("encoder", "images", "classifier", "training", "split")
-# None of these changes a weight.
-_FREE = (
-    "command",
-    "data",
-    "settings.training.evaluate_every",
-    "settings.training.checkpoint_every",
-    "settings.training.on_collapse",
-)
 
 
 @dataclass(frozen=True)
@@ -190,6 +182,7 @@ def run_training(
     from scotoma.presets import load_preset
     from scotoma.training.finished import finished_card
     from scotoma.training.run import require_images
+    from scotoma.training.settings import CHANGE_NO_WEIGHT
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
@@ -203,9 +196,9 @@ def run_training(
     claim(options.out, KIND, overwrite=options.overwrite, resume=True, inputs=inputs)
     with held(options.out):
         finished = (options.out / ENCODER).exists()
-        free = (
-            (*_FREE, "threads") if finished else _FREE
-        )  # threads change the last bit of what is still to come
+        free = ["command", "data", *(f"settings.training.{name}" for name in CHANGE_NO_WEIGHT)]
+        if finished:
+            free.append("threads")  # they change the last bit of what is still to come
         write_asked(options.out, _asked(options, config, table, preset, threads), free)
         if finished:
             finished_card(options.out / ENCODER, table, plan)
@@ -279,14 +272,14 @@ def _train(
     from scotoma.runs.progress import watched
     from scotoma.training.estimate import estimate_seconds
     from scotoma.training.run import train as train_encoder
-    from scotoma.training.state import last_iteration
+    from scotoma.training.state import last_iteration, place
 
     for line in outline(table, plan, threads):
         print(line)
     try:
         begun = last_iteration(options.out)
         if begun is not None:
-            print(f"Going on from the checkpoint at iteration {begun:,}.")
+            print(f"Going on from the checkpoint {place(begun)}.")
         time_left = about(estimate_seconds(table, plan, begun))
         print(f"This will take {time_left}. Ctrl-C is safe: the same command goes on.", flush=True)
         train_encoder(
@@ -304,13 +297,13 @@ def _train(
 
 
 def _how_to_go_on(options: TrainOptions) -> str:
-    from scotoma.training.state import last_iteration
+    from scotoma.training.state import last_iteration, place
 
     kept = last_iteration(options.out)
     command = "The same command" + (" without --overwrite" if options.overwrite else "")
     if kept is None:
         return f"{command} starts again: there was no checkpoint yet."
-    return f"{command} goes on from the checkpoint at iteration {kept:,}."
+    return f"{command} goes on from the checkpoint {place(kept)}."
 
 
 def _in_training(path: Path) -> list[str]:

@@ -18,6 +18,7 @@ from scotoma.experiments.cells import EncoderCell, Places
 from scotoma.presets import Preset, load_preset
 from scotoma.runs.progress import Progress
 from scotoma.runs.threads import cores
+from scotoma.runs.words import counted
 from scotoma.training.estimate import estimate_seconds
 from scotoma.training.plan import TrainingPlan
 
@@ -73,8 +74,8 @@ def report(costs: Sequence[Cost]) -> list[str]:
     together = max(total / cores(), max((each.hours for each in costs), default=0.0))
     return [
         *lines,
-        f"In all {_hours(total)} of one core, {_hours(together)} on {cores()} cores, for the encoders "
-        "alone: how long attackers take to saturate is not known before.",
+        f"In all {_hours(total)} of one core, {_hours(together)} on {counted(cores(), 'core')}, for the "
+        "encoders alone: how long attackers take to saturate is not known before.",
     ]
 
 

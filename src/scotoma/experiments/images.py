@@ -14,8 +14,11 @@ def places_of(scale: Scale, out: Path, data: str | None, other_data: str | None)
     return Places(out, data or scale.data or None, other_data or scale.other_data or None)
 
 
-def require_images(cells: Sequence[Cell], scale: Scale, places: Places) -> None:
-    """Check that every folder that the cells need was named and holds their categories.
+def require_images(
+    cells: Sequence[Cell], scale: Scale, places: Places, *, may_be_unnamed: bool = False
+) -> None:
+    """Check that every folder that the cells need was named, unless it may not be, and holds their
+    categories.
 
     Raises:
         InputError: names what is missing, all at once.
@@ -29,6 +32,8 @@ def require_images(cells: Sequence[Cell], scale: Scale, places: Places) -> None:
             name for cell in cells if cell.group.other_data == is_other for name in cell.group.categories
         }
         if not wanted:
+            continue
+        if source is None and may_be_unnamed:
             continue
         if source is None:
             problems.append(f"The scale {scale.name} needs images: name their folder with {flag}.")

@@ -10,6 +10,7 @@ from scotoma.experiments.cells import Cell, EncoderCell, encoder_cell
 from scotoma.experiments.paper import NORMALISATION
 from scotoma.experiments.scales import Scale
 from scotoma.experiments.statistics import mean, seeds_there
+from scotoma.runs.words import counted
 
 # In the paper's order. 'none' is what stands between the layers: the output keeps its own normalisation.
 WAYS = ("none", "batch", "location-with-bias", "location")
@@ -95,11 +96,12 @@ def markdown(found: Normalisation) -> str:
         for way in found.ways
     ]
     heads = ["between layers", "dead", "variance < .5", "deviation < .3", "mean deviation", "the paper"]
+    seeds = counted(len(found.ways[0].seeds), "seed")
     lines = [
         "# Normalisation: does the encoder collapse?",
         "",
-        f"Encoders that hide {found.hide} and keep nothing, mean over {len(found.ways[0].seeds)} seed(s): "
-        "share of outputs in % that are dead, have a variance below .5 before the tanh, a deviation below .3 "
+        f"Encoders that hide {found.hide} and keep nothing, mean over {seeds}: share of outputs "
+        "in % that are dead, have a variance below .5 before the tanh, a deviation below .3 "
         "after it; unit variance gives a deviation of .63.",
         "",
         table(heads, rows),

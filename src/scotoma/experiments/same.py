@@ -8,7 +8,7 @@ from scotoma.experiments.cells import Cell, EncoderCell, Places, begun_with, set
 from scotoma.experiments.scales import Group
 from scotoma.presets import load_preset
 from scotoma.runs.settings import to_dict
-from scotoma.training.finished import FREE
+from scotoma.training.settings import CHANGE_NO_WEIGHT
 
 LABELS = "labels"  # a table of flags, of no preset
 
@@ -74,7 +74,9 @@ def _is_other(cell: Cell, out: Path) -> bool:
 def _differs(then: object, now: object) -> bool:
     """Whether a value that stands in both tables is another one, but for those that change no figure."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
-        return any(_differs(then[name], now[name]) for name in then.keys() & now.keys() - set(FREE))
+        return any(
+            _differs(then[name], now[name]) for name in then.keys() & now.keys() - CHANGE_NO_WEIGHT.keys()
+        )
     return then != now
 
 

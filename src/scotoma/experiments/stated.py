@@ -17,6 +17,7 @@ from scotoma.experiments.table1 import (
     pair_of,
     seed_figures,
 )
+from scotoma.runs.words import counted
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,12 @@ def markdown(found: Stated) -> str:
         for row in found.rows
     ]
     heads = ["changed", "hidden, within training", "hidden, fresh test [95 %]", "floor", "kept, fresh test"]
+    seeds = counted(len(found.rows[0].seeds), "seed")
     lines = [
         "# Stated: what the settings of section 4.1 do",
         "",
-        f"-{found.hide} +{found.keep}, label flip, mean over {len(found.rows[0].seeds)} seed(s), balanced "
-        "accuracy in %; the interval is over seeds, of a single seed over test images.",
+        f"-{found.hide} +{found.keep}, label flip, mean over {seeds}, balanced accuracy in %; "
+        "the interval is over seeds, of a single seed over test images.",
         "",
         table(heads, rows),
     ]

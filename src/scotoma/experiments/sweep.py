@@ -84,11 +84,6 @@ class SweepPoint:
     kept: Mapping[str, TaskFigures]
     commands: tuple[str, str]
 
-    @property
-    def is_rising(self) -> bool:
-        """Whether an attacker was still improving when its budget ended."""
-        return any(each.state == "inconclusive" for each in (*self.hidden.values(), *self.kept.values()))
-
 
 @dataclass(frozen=True)
 class SweepFound:

@@ -83,7 +83,7 @@ def front_of(sweep: Sweep, found: SweepFound) -> Front:
         for task, hidden in each.hidden.items():
             if (interval := _interval(hidden)) is not None and kept is not None:
                 spread = _measure(interval)
-                rising = each.is_rising
+                rising = _is_rising(hidden, each.kept)
                 points.append(FrontPoint(task, each.alpha, each.seed, spread, _measure(kept), rising))
             else:
                 absent.append(_absence(sweep, each, task))
@@ -94,6 +94,11 @@ def front_of(sweep: Sweep, found: SweepFound) -> Front:
         if (average := mean([each.hidden[task].floor for each in found.points])) is not None
     }
     return Front(sweep.hide, sweep.keep, tuple(points), _references(sweep, found), floors, tuple(absent))
+
+
+def _is_rising(hidden: TaskFigures, kept: Mapping[str, TaskFigures]) -> bool:
+    """Whether an attacker behind a point was still improving when its budget ended."""
+    return any(each.state == "inconclusive" for each in (hidden, *kept.values()))
 
 
 def _guessing(found: SweepFound) -> str:
@@ -183,9 +188,11 @@ def _absence(sweep: Sweep, point: SweepPoint, task: str) -> str:
 def _references(sweep: Sweep, found: SweepFound) -> tuple[FrontReference, ...]:
     drawn = []
     for name, tasks in found.references.items():
-        kept = _mean_kept({task: tasks[task] for task in sweep.keep})
+        of_kept = {task: tasks[task] for task in sweep.keep}
+        kept = _mean_kept(of_kept)
         for task in sweep.hide:
-            test = tasks[task].test
-            if kept is not None and test is not None:
-                drawn.append(FrontReference(name, task, test, kept.estimate))
+            hidden = tasks[task]
+            if kept is not None and hidden.test is not None:
+                rising = _is_rising(hidden, of_kept)
+                drawn.append(FrontReference(name, task, hidden.test, kept.estimate, rising))
     return tuple(drawn)

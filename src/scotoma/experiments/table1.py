@@ -19,6 +19,7 @@ from scotoma.experiments.scales import Scale
 from scotoma.experiments.statistics import bounds, mean, seeds_there, t_interval
 from scotoma.objectives import ObjectiveName
 from scotoma.reports.findings import figures, headline
+from scotoma.runs.words import counted
 from scotoma.training.figures import opposite_accuracy
 from scotoma.verification.statistics import Interval
 
@@ -132,10 +133,11 @@ def markdown(found: Table1) -> str:
     heads += ["minus GAN [95 %]", "floor", "kept, test"]
     gan = {row.direction: row.seeds for row in found.rows if row.objective == "gan"}
     rows = [_line(row, gan[row.direction]) for row in found.rows]
+    seeds = counted(len(found.rows[0].seeds), "seed")
     lines = [
         "# Table 1: the hidden category within training and after it",
         "",
-        f"Balanced accuracy in %, mean over {len(found.rows[0].seeds)} seed(s); 50 is guessing; in round "
+        f"Balanced accuracy in %, mean over {seeds}; 50 is guessing; in round "
         "brackets the paper's. The interval of a mean is over seeds, that of a single seed over test images.",
         "",
         table(heads, rows),

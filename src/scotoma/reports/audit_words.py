@@ -48,7 +48,7 @@ def task_said(verdict: Verdict, task: TaskVerdict) -> str:
     """What was found of one task, in one to three sentences. Names stand in backticks."""
     if task.role == "hide":
         return _hidden(verdict, task)
-    return _kept(task) if task.role == "keep" else _other(task)
+    return _kept(verdict, task) if task.role == "keep" else _other(verdict, task)
 
 
 def points(difference: float) -> str:
@@ -82,7 +82,7 @@ def _hidden(verdict: Verdict, task: TaskVerdict) -> str:
     name, winner = f"`{task.task}`", task.winner
     if winner is None:
         return f"Whether {name} leaks is open: {' '.join(task.reasons) or 'no attacker has a figure'}."
-    finds = f"{_best(task, winner)}{_against(task)}."
+    finds = f"{_best(verdict, task, winner)}{_against(task)}."
     if task.outcome == "leaks":
         hidden = len(tasks_with(verdict, "hide"))
         corrected = f", corrected for {hidden} hidden tasks" if hidden > 1 else ""
@@ -100,11 +100,11 @@ def _hidden(verdict: Verdict, task: TaskVerdict) -> str:
     return f"Whether {name} leaks is open: {finds} {power}."
 
 
-def _kept(task: TaskVerdict) -> str:
+def _kept(verdict: Verdict, task: TaskVerdict) -> str:
     name, winner = f"`{task.task}`", task.winner
     if winner is None:
         return f"Whether {name} can still be read is open: {' '.join(task.reasons) or 'no figure'}."
-    cases = f"{_best(task, winner)}{_against(task)}."
+    cases = f"{_best(verdict, task, winner)}{_against(task)}."
     if not can_be_read(task):
         return f"{name} was not read: {cases}"
     before = original(task)
@@ -112,15 +112,15 @@ def _kept(task: TaskVerdict) -> str:
     return f"{name} can still be read{', but less well than before' if worse else ''}: {cases}"
 
 
-def _other(task: TaskVerdict) -> str:
+def _other(verdict: Verdict, task: TaskVerdict) -> str:
     name, winner = f"`{task.task}`", task.winner
     if winner is None:
         return f"{name}, neither hidden nor kept, is open: {' '.join(task.reasons) or 'no figure'}."
     found = "can be read" if can_be_read(task) else "was not read"
-    return f"{name}, neither hidden nor kept, {found}: {_best(task, winner)}{_against(task)}."
+    return f"{name}, neither hidden nor kept, {found}: {_best(verdict, task, winner)}{_against(task)}."
 
 
-def _best(task: TaskVerdict, winner: Winner) -> str:
+def _best(verdict: Verdict, task: TaskVerdict, winner: Winner) -> str:
     """Who is best, and in how many cases it is right."""
     done = sum(each.state != "failed" for each in task.attempts)
     among = f"the best of {done} attempts" if done > 1 else "the only attempt"
@@ -129,19 +129,20 @@ def _best(task: TaskVerdict, winner: Winner) -> str:
     interval = f"95 % interval {percent(winner.low)} to {percent(winner.high)}"
     return (
         f"{among} (`{winner.attacker}`, which learned from {LEARNED_ON[winner.sees]}) {tells} in "
-        f"{percent(winner.accuracy)} % of cases ({interval}; {_floor(task)})"
+        f"{percent(winner.accuracy)} % of cases ({interval}; {_floor(verdict, task)})"
     )
 
 
-def _floor(task: TaskVerdict) -> str:
+def _floor(verdict: Verdict, task: TaskVerdict) -> str:
     guess = f"{100 * task.chance:.3g} % is guessing"
     if percent(task.floor) == percent(task.chance) or math.isclose(task.floor, task.chance):
         return guess
-    return f"{guess}, {percent(task.floor)} % is what knowing only the kept labels gives"
+    return f"{guess}, {percent(task.floor)} % is what {_known(verdict)}"
 
 
 def _known(verdict: Verdict) -> str:
-    return "knowing only the kept labels gives" if verdict.keep else "guessing gives"
+    labels = "label" if len(verdict.keep) == 1 else "labels"
+    return f"knowing only the kept {labels} gives" if verdict.keep else "guessing gives"
 
 
 def _p_said(p: float) -> str:

@@ -68,6 +68,7 @@ class FrontReference:
     task: str
     hidden: float
     kept: float
+    rising: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _draw(axes: Axes, front: Front) -> None:
         for each in front.references:
             if each.task == task:
                 mark = _MARKS.get(each.name, "s")
-                axes.plot([100 * each.kept], [100 * each.hidden], mark, color=colour, markersize=9, zorder=2)
+                (drawn,) = axes.plot([100 * each.kept], [100 * each.hidden], mark, color=colour, zorder=2)
+                drawn.set(markersize=9, markerfacecolor="white" if each.rising else colour)
         _errors(axes, points, colour, small=_has_seeds(front))
         means = _means(points)
         across, up = [[100 * place[side] for place in means.values()] for side in (0, 1)]
@@ -220,8 +222,8 @@ def _entries(front: Front) -> list[_Entry]:
     ]
     if _has_seeds(front):
         entries.append(("mean over seeds", _FAINT, "s", None))
-    if any(point.rising for point in front.points):
-        entries.append(("an attacker was still rising: at least this", _FAINT, "o", "white"))
+    if any([each.rising for each in front.points] + [each.rising for each in front.references]):
+        entries.append(("hollow: an attacker was still rising, at least this", _FAINT, "o", "white"))
     said = {"identity": "identity: original images", "blur": "blur: blurred images"}
     for name in dict.fromkeys(each.name for each in front.references):
         entries.append((said.get(name, name), _FAINT, _MARKS.get(name, "s"), None))

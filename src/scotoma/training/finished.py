@@ -9,9 +9,7 @@ from scotoma.encoder_file import Card, load_encoder
 from scotoma.errors import InputError
 from scotoma.runs.settings import to_dict
 from scotoma.training.plan import TrainingPlan
-
-# Saving and looking more or less often, or going on after a collapse, changes no weight.
-FREE = ("evaluate_every", "checkpoint_every", "on_collapse")
+from scotoma.training.settings import CHANGE_NO_WEIGHT
 
 
 def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
@@ -51,4 +49,4 @@ def finished_card(path: Path, table: ImageTable, plan: TrainingPlan) -> Card:
 def _decisive(settings: Any) -> Any:
     if not isinstance(settings, dict):
         return None
-    return {name: value for name, value in settings.items() if name not in FREE}
+    return {name: value for name, value in settings.items() if name not in CHANGE_NO_WEIGHT}

@@ -34,7 +34,8 @@ from scotoma.training.finished import finished_card
 from scotoma.training.plan import TrainingPlan
 from scotoma.training.probe import probe
 from scotoma.training.schedule import probes_at
-from scotoma.training.state import Record, load_checkpoint, save_checkpoint
+from scotoma.training.settings import CHANGE_NO_WEIGHT
+from scotoma.training.state import Record, load_checkpoint, place, save_checkpoint
 
 POPULATION_BATCHES = 16
 COLLAPSE_BATCHES = 4
@@ -164,7 +165,7 @@ class _Run:
             save_checkpoint(self.folder, game, self.record, self.fingerprint)
         if late:
             raise TimeLimitReached(
-                f"{TIME_IS_UP} at iteration {game.iteration:,} of {settings.iterations:,}."
+                f"{TIME_IS_UP} {place(game.iteration)}; the run has {settings.iterations:,} iterations."
             )
 
     def _require_finite(self) -> None:
@@ -173,7 +174,7 @@ class _Run:
         if all(bool(tensor.isfinite().all()) for tensor in tensors):
             return
         raise TrainingStopped(
-            f"Training stopped at iteration {self.game.iteration}: a loss or a weight is not a finite "
+            f"Training stopped {place(self.game.iteration)}: a loss or a weight is not a finite "
             "number. Lower 'encoder_rate' or 'classifier_rate' in [training], or set precision = \"fp32\", "
             "and start anew with --overwrite."
         )
@@ -206,7 +207,7 @@ class _Run:
     def _stop_at(self, collapse: Collapse, which: str) -> None:
         if self.plan.training.on_collapse == "stop":
             raise TrainingStopped(
-                f"Training stopped at iteration {self.game.iteration}: {which} has collapsed. Of its "
+                f"Training stopped {place(self.game.iteration)}: {which} has collapsed. Of its "
                 f"outputs, {collapse.dead:.0%} are dead, {collapse.low_variance:.0%} have a variance below "
                 f"0.5 and {collapse.low_deviation:.0%} a deviation below 0.3 after the tanh. Use "
                 "normalisation = \"location\", a larger 'batch' or a lower 'encoder_rate'; "
@@ -291,8 +292,7 @@ def _fingerprint(table: ImageTable, plan: TrainingPlan, parts: Split) -> str:
     """What must be equal for a run to be continued. Threads, because sums over several differ in the last
     bit.
     """
-    # Saving and looking more or less often, or going on after a collapse, changes no weight.
-    settings = replace(plan.training, evaluate_every=1, checkpoint_every=1, on_collapse="record")
+    settings = replace(plan.training, **CHANGE_NO_WEIGHT)
     digest = table.digest([*plan.hide, *plan.keep])
     about = [to_dict(replace(plan, training=settings, preset="")), digest, torch.get_num_threads()]
     if table.sides != Sides():

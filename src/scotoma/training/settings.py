@@ -1,11 +1,15 @@
 """What can be set in adversarial training?"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from scotoma.errors import InputError
 from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.objectives import ObjectiveName
+
+# Saving and looking more or less often, or going on after a collapse, changes no weight: with these values
+# runs are compared.
+CHANGE_NO_WEIGHT: dict[str, Any] = {"evaluate_every": 1, "checkpoint_every": 1, "on_collapse": "record"}
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in found if _NUMBERED.fullmatch(path.name) and path.is_file())
 
 
+def place(iteration: int) -> str:
+    """Where a run is, in words: the iterations of the warm-up count up to 0."""
+    return f"in the warm-up ({-iteration:,} to go)" if iteration < 0 else f"at iteration {iteration:,}"
+
+
 def last_iteration(folder: Path) -> int | None:
     """The iteration of the newest checkpoint, by its name; None without one."""
     found = checkpoints(folder)
