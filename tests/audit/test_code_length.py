@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scotoma.audit.code_length import _fitted, _order, _standardised, code_length
+from scotoma.audit.code_length import _order, _standardised, code_length
 from scotoma.audit.examples import Encoded, Examples
 
 Classes = npt.NDArray[np.int64]
@@ -104,27 +104,3 @@ def test_each_block_has_its_share_of_each_class() -> None:
     assert [part.sum() for part in np.split(ordered, 10)] == [10] * 10
     assert sorted(_order(classes, seed=4)) == list(range(1000))
     assert list(_order(classes, seed=4)) != list(_order(classes, seed=5))
-
-
-def test_the_classifier_is_at_the_minimum_of_its_penalised_loss() -> None:
-    """Written out for two classes and one value; the loss is higher wherever one goes from there."""
-    codes, classes = noise(40, 1).astype(np.float32), drawn(40, 0.5, 0.5)
-    weights = np.random.default_rng(4).random(40)
-    fitted = _fitted(codes, classes, weights, 2, prior=3.0)
-
-    def loss(slopes: list[float], shift: list[float]) -> float:
-        total = (slopes[0] ** 2 + slopes[1] ** 2) / 6
-        total -= sum(each - math.log(sum(map(math.exp, shift))) for each in shift)
-        for value, index, weight in zip(codes[:, 0], classes, weights, strict=True):
-            logits = [value * slope + each for slope, each in zip(slopes, shift, strict=True)]
-            total += weight * (math.log(sum(map(math.exp, logits))) - logits[index])
-        return float(total)
-
-    slopes, shift = fitted.slopes[0].tolist(), fitted.shift.tolist()
-    lowest = loss(slopes, shift)
-    for step in (0.05, -0.05):
-        for place in range(2):
-            moved = [each + step * (index == place) for index, each in enumerate(slopes)]
-            assert loss(moved, shift) > lowest
-            moved = [each + step * (index == place) for index, each in enumerate(shift)]
-            assert loss(slopes, moved) > lowest

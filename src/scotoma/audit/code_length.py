@@ -9,18 +9,16 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import log_softmax, logsumexp
 
 from scotoma.audit.examples import Examples
+from scotoma.audit.logistic import fit_logistic
 from scotoma.audit.representations import by_value
 
 FIRST = 64  # the first block is one part in so many of all examples
 # Variances that the logits have before anything was learned; small ones learn slowly and overfit little.
 PRIORS = (0.1, 10.0, 1000.0)
-STEPS = 100
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 
@@ -47,6 +45,10 @@ def code_length(examples: Examples, seed: int) -> float:
     # Of a class that has not come yet nothing can be learned: the first block has one image of each.
     complete = max(int(np.flatnonzero(classes == index)[0]) for index in np.unique(classes)) + 1
     ends = sorted({max(images * 2**step // FIRST, complete) for step in range(FIRST.bit_length())})
+    # An imagined image of each class, without a code, keeps shifts finite where a class is still to come.
+    learned = np.concatenate([np.zeros((kinds, codes.shape[1]), codes.dtype), codes])
+    truth = np.concatenate([np.arange(kinds), classes])
+    counts = np.concatenate([np.ones(kinds), weights])
     uniform = math.log2(kinds)
     total = uniform * weights[: ends[0]].sum()
     earned = np.zeros(len(PRIORS) + 1)
@@ -54,8 +56,9 @@ def code_length(examples: Examples, seed: int) -> float:
         block = slice(start, end)
         told = [np.full(end - start, -uniform)]
         for prior in PRIORS:
-            logits = _fitted(codes[:start], classes[:start], weights[:start], kinds, prior)(codes[block])
-            chosen = log_softmax(logits, axis=1)[np.arange(end - start), classes[block]]
+            before = slice(kinds + start)
+            read, _ = fit_logistic(learned[before], truth[before], counts[before], kinds, prior)
+            chosen = log_softmax(read(codes[block]), axis=1)[np.arange(end - start), classes[block]]
             told.append(chosen / math.log(2))
         each = np.array(told)
         mixed = logsumexp((earned + each.T) * math.log(2), axis=1) - logsumexp(earned * math.log(2))
@@ -80,40 +83,3 @@ def _standardised(codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     standardised = by_value(codes)(codes)
     standardised /= np.float32(math.sqrt(codes.shape[1]))
     return standardised
-
-
-class _Fitted:
-    """Logits (images, classes) of codes (images, values)."""
-
-    def __init__(self, matrix: Floats) -> None:
-        self.slopes, self.shift = matrix[:-1].astype(np.float32), matrix[-1]
-
-    def __call__(self, codes: npt.NDArray[np.float32]) -> Floats:
-        logits: Floats = (codes @ self.slopes).astype(np.float64) + self.shift
-        return logits
-
-
-def _fitted(
-    codes: npt.NDArray[np.float32], classes: Labels, weights: Floats, kinds: int, prior: float
-) -> _Fitted:
-    """Multinomial logistic regression: weighted cross-entropy + |slopes|**2 / (2 prior), by L-BFGS.
-
-    One imagined image of each class that has no code keeps the shifts finite where a class is still to come.
-    """
-    targets = np.eye(kinds)[classes]
-    shape = (codes.shape[1] + 1, kinds)
-
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        fitted = _Fitted(flat.reshape(shape))
-        logits, shift = fitted(codes), fitted.shift
-        value = -float(((targets * log_softmax(logits, axis=1)).sum(axis=1) * weights).sum())
-        value += float((flat[: -shape[1]] ** 2).sum()) / (2 * prior) - float(log_softmax(shift).sum())
-        wrong = (softmax(logits, axis=1) - targets) * weights[:, None]
-        slopes = (codes.T @ wrong.astype(np.float32)) + fitted.slopes / prior
-        slope_of_shift = wrong.sum(axis=0) + kinds * softmax(shift) - 1
-        return value, np.concatenate([slopes.ravel(), slope_of_shift]).astype(np.float64)
-
-    found = minimize(
-        loss, np.zeros(math.prod(shape)), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}
-    )
-    return _Fitted(found.x.reshape(shape))
