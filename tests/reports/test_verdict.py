@@ -20,6 +20,7 @@ BELOW: dict[str, Any] = {
     "test_high": 0.583,
     "excess": beyond(0.006),
 }
+POWER = "; a leak of 4.0 points would have shown in four cases of five"
 # As results of earlier versions tell it.
 OLD = BELOW | {"excess": None}
 
@@ -39,7 +40,7 @@ def test_no_leak_is_said_only_of_a_finished_attack_that_is_not_above_the_floor()
         "in 56.2 % "
         "of cases (95 % interval 54.1 to 58.3; 50 % is guessing, 55.6 % is what knowing only the "
         "kept label gives), "
-        f"against 86.9 % on the original images. {KEPT}"
+        f"against 86.9 % on the original images{POWER}. {KEPT}"
     )
 
 
@@ -75,7 +76,7 @@ def test_of_several_hidden_tasks_one_interval_above_the_floor_may_be_luck() -> N
         "No leak of `shirt` was found: a fresh attacker rightly tells whether an encoded image shows it in "
         "56.2 % of cases (95 % interval 55.7 to 58.3; 50 % is guessing, 55.6 % is what knowing only the kept "
         "label gives), against 86.9 % on the original images; what is above the floor may be luck (one-sided "
-        "p 0.045, corrected for all hidden tasks); no leak of `coat` was found: "
+        f"p 0.045, corrected for all hidden tasks){POWER}; no leak of `coat` was found: "
     )
 
 
@@ -153,7 +154,10 @@ def test_without_identity_nothing_is_compared() -> None:
 def test_no_leak_says_where_nobody_tried_the_originals() -> None:
     made = changed(without(results(), "identity"), "encoder", "shirt", **BELOW)
     assert verdict(made).startswith("No leak of `shirt` was found: ")
-    assert "gives) (whether the same attack finds it in the original images was not tested)." in verdict(made)
+    untested = "gives) (whether the same attack finds it in the original images was not tested)"
+    assert f"{untested}{POWER}. " in verdict(made)
+    old = changed(without(results(), "identity"), "encoder", "shirt", **OLD)
+    assert f"{untested}. " in verdict(old)
 
 
 def test_an_unfinished_attack_on_the_originals_is_at_least() -> None:
@@ -170,8 +174,8 @@ def test_several_hidden_tasks_are_each_judged() -> None:
     assert verdict(second_hidden(results(), **BELOW)) == (
         f"{HIDDEN[:-1]}; no leak of `coat` was found: a fresh attacker rightly tells whether an encoded "
         "image shows it in "
-        "56.2 % of cases (95 % interval 54.1 to 58.3; floor 55.6 %), against 93.2 % on the original images. "
-        f"{KEPT}"
+        "56.2 % of cases (95 % interval 54.1 to 58.3; floor 55.6 %), against 93.2 % on the original images"
+        f"{POWER}. {KEPT}"
     )
 
 
@@ -269,7 +273,7 @@ def test_of_four_classes_25_is_guessing() -> None:
     assert verdict(of_four(results(), **below)) == (
         "No leak of `shirt` was found: a fresh attacker rightly tells which of 4 classes an encoded image "
         "shows in 27.0 % of cases (95 % interval 24.0 to 30.0; 25 % is guessing), against 86.9 % on the "
-        f"original images. {KEPT}"
+        f"original images{POWER}. {KEPT}"
     )
 
 

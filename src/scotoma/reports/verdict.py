@@ -113,7 +113,7 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         untested = ""
         if reference(results, finding.task) is None:
             untested = " (whether the same attack finds it in the original images was not tested)"
-        return f"no leak of {task} was found: {finds}{_luck(results, cell, found)}{untested}"
+        return f"no leak of {task} was found: {finds}{untested}{_luck(results, cell, found)}{_power(cell)}"
     if cell.state == "inconclusive":
         rising = "a fresh attacker was still improving when its budget ended, right in"
         return f"whether {task} leaks is open: {rising} {cases}"
@@ -139,6 +139,12 @@ def _luck(results: Results, cell: Cell, found: Figures) -> str:
     if p is None or found.low <= cell.floor:
         return ""
     return f"; what is above the floor may be luck (one-sided p {p:.2g}, corrected for all hidden tasks)"
+
+
+def _power(cell: Cell) -> str:
+    if cell.excess is None:
+        return ""
+    return f"; a leak of {100 * cell.excess.smallest_leak:.1f} points would have shown in four cases of five"
 
 
 def _few(cell: Cell) -> str:
