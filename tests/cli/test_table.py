@@ -3,8 +3,10 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
@@ -388,6 +390,13 @@ def test_an_anonymous_encoder_names_no_column(
         assert word not in content
     card = scotoma.load_encoder(encoder).card
     assert card.split.sides == Sides(group_by=UNNAMED, column=UNNAMED)
+    # Nor can somebody who has images and table try which columns they were.
+    asked = Labelling(("hair", "Male", "Smiling"), sides=Sides(group_by="person", column="part"))
+    table = open_images(faces, card.preprocessing.stored_side, 3, labelling=asked)
+    tried = [some for size in (1, 2, 3) for some in combinations(table.attributes, size)]
+    digests = {table.digest(some) for some in tried}
+    assert len(digests) == 7
+    assert not digests & set(re.findall("[0-9a-f]{32}", content.decode("latin-1")))
     assert (list(card.training["hidden"]), list(card.training["kept"])) == (
         ["hidden 1"],
         ["kept 1", "kept 2"],

@@ -191,6 +191,7 @@ def test_nearest_ignores_case_and_lists_all_when_nothing_is_near() -> None:
     assert nearest("BAG", ["bag", "shirt"]) == "did you mean 'bag'? (allowed: bag, shirt)"
     assert nearest("zzzz", ["bag", "shirt"]) == "allowed: bag, shirt"
     assert nearest("zzzz", []) == "allowed: none"
+    assert nearest("zzzz", ["a, b", "c"]) == 'allowed: "a, b", c'
 
 
 def test_read_toml_reads_tables(tmp_path: Path) -> None:

@@ -200,6 +200,6 @@ def _flat(name: str, value: object) -> Facts:
         return {name: f"{len(value):,} entries"}
     if isinstance(value, list):
         return {name: ", ".join(str(each) for each in value) or "none"}
-    if isinstance(value, bool):
-        return {name: "yes" if value else "no"}
+    if value is None or isinstance(value, bool):
+        return {name: "none" if value is None else "yes" if value else "no"}
     return {name: f"{value:.6g}" if isinstance(value, float) else str(value)}

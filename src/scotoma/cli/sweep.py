@@ -118,7 +118,7 @@ def sweep(
         data: a folder of images (one folder per category) or of IDX files, a table of attributes (.csv,
             .tsv), or the word fashion-mnist.
         hide: what encoded images must not give away: names of categories, or columns of the table, with
-            commas.
+            commas, as in scotoma train.
         keep: what they must still show, likewise.
         alpha: the weights to try: numbers above 0, with commas. They go over training.alpha of the preset.
         categories: the categories that take part at all. Default: all.

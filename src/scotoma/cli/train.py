@@ -117,7 +117,8 @@ def train(
         data: a folder of images (one folder per category) or of IDX files, a table of attributes (.csv,
             .tsv), or the word fashion-mnist.
         hide: what encoded images must not give away: names of categories, or columns of the table, with
-            commas. COLUMN=VALUE asks for one value of many, "age>=35" for a number.
+            commas; a name that holds one stands in quotes: '"a, b",c'. COLUMN=VALUE asks for one value of
+            many, "age>=35" for a number.
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
         preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (years on a

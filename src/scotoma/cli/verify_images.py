@@ -44,10 +44,11 @@ def _group_of_training(data: str, card: "Card") -> tuple[str, ...] | None:
 
     trained = card.categories
     if not trained:
-        print(
-            f"The encoder file does not name the categories of training: all of {data} are used. "
-            "If it were others, name them with --categories."
-        )
+        if card.hide is None:  # an anonymous file; else it was trained on a table, which has none
+            print(
+                f"The encoder file does not name the categories of training: all of {data} are used. "
+                "If it were others, name them with --categories."
+            )
         return None
     if missing := sorted(set(trained) - set(category_names(data))):
         lacking = f"{data} lacks {', '.join(missing)}, which took part in training"

@@ -84,7 +84,8 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 def nearest(name: str, allowed: Sequence[str]) -> str:
     """The advice that ends a message on an unknown name: the nearest allowed one if any, then all."""
-    listed = ", ".join(allowed) if allowed else "none"
+    # In quotes where a name holds a comma, as it is given.
+    listed = ", ".join(f'"{each}"' if "," in each else each for each in allowed) or "none"
     close = closest(name, allowed, 0.5)
     return f"allowed: {listed}" if close is None else f"did you mean {close!r}? (allowed: {listed})"
 
