@@ -66,6 +66,22 @@ def test_a_leak_within_the_interval_is_shown_by_the_same_images() -> None:
     )
 
 
+def test_an_attacker_below_the_floor_leaves_it_open() -> None:
+    """It is worse than somebody who reads the kept labels only, so that a weak one is no proof."""
+    made = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(-0.02, 0.0101)}))
+    assert overall(made, made.encoders[-1]) == "inconclusive"
+    assert verdict(made).startswith(
+        "Whether `shirt` leaks is open: the attacker is clearly worse than somebody who knows the kept "
+        "labels only, and what it finds beyond them may be hidden below the floor; a fresh attacker rightly "
+        "tells whether an encoded image shows it in 56.2 % of cases (95 % interval 54.1 to 58.3; "
+    )
+    near = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(-0.02, 0.0103)}))
+    assert overall(near, near.encoders[-1]) == "no leak"
+    for high, expected in ((0.555, "inconclusive"), (0.557, "no leak")):
+        old = changed(results(), "encoder", "shirt", **(OLD | {"test_high": high}))
+        assert overall(old, old.encoders[-1]) == expected
+
+
 def test_of_several_hidden_tasks_one_interval_above_the_floor_may_be_luck() -> None:
     luck = {"test_low": 0.5570, "excess": beyond(0.0285, 0.0142)}  # p .0224
     made = changed(results(), "encoder", "shirt", **(BELOW | luck))

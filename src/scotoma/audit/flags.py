@@ -303,8 +303,7 @@ def winner_below_floor(winner: Winner, floor_is_guessing: bool = False) -> Flag 
     interval of its excess is below 0. Blocks: it does not read the kept labels, so that what it finds beyond
     them may be hidden below the floor.
     """
-    high = 2 * winner.excess - winner.excess_low
-    if high >= 0:
+    if winner.excess_high >= 0:
         return None
     worse = (
         f"The best attacker ({winner.attacker}, {100 * winner.accuracy:.1f} %) is "

@@ -139,13 +139,23 @@ def is_too_open(cell: Cell) -> bool:
     return found is not None and found.high - cell.floor > MOST_MISSED
 
 
+def is_below_floor(cell: Cell) -> bool:
+    """Whether an attacker is clearly worse than the kept labels alone: it cannot read what is kept, and what
+    it finds beyond may be hidden below the floor. Where no comparison is recorded its interval lies below.
+    """
+    if cell.excess is not None:
+        return cell.excess.high < 0
+    found = figures(cell)
+    return found is not None and found.high < cell.floor
+
+
 def examine(results: Results, encoder: str, task: str) -> Finding:
     """Does a task leak from an encoder?
 
     The attacker that is strongest on validation images decides: it *leaks* if that one is above the floor, be
-    it still rising or not. *No leak* needs every attacker to be done, enough test images, and the attack on
-    the original images, where it was made, to be above the floor: one that finds nothing there could not have
-    found a leak.
+    it still rising or not. *No leak* needs every attacker to be done, that one not to be below the floor,
+    enough test images, and the attack on the original images, where it was made, to be above the floor: one
+    that finds nothing there could not have found a leak.
     """
     cells = _cells(results, encoder, task)
     strongest = headline(results, encoder, task)
@@ -159,7 +169,8 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
         return Finding(task, "failed", failed[0])
     original = reference(results, task)
     weak = original is not None and not is_above_floor(results, original)
-    return Finding(task, "inconclusive" if weak or is_too_open(strongest) else "no leak", strongest)
+    is_open = weak or is_too_open(strongest) or is_below_floor(strongest)
+    return Finding(task, "inconclusive" if is_open else "no leak", strongest)
 
 
 def overall(results: Results, encoder: EncoderSummary) -> Overall:

@@ -13,6 +13,7 @@ from scotoma.reports.findings import (
     examine,
     figures,
     headline,
+    is_below_floor,
     is_too_open,
     judged,
     p_value,
@@ -119,6 +120,12 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         return f"whether {task} leaks is open: {rising} {cases}"
     if is_too_open(cell):
         return f"whether {task} leaks is open: {_few(cell)}; {finds}"
+    if is_below_floor(cell):
+        below = (
+            "the attacker is clearly worse than somebody who knows the kept labels only, and what it finds "
+            "beyond them may be hidden below the floor"
+        )
+        return f"whether {task} leaks is open: {below}; {finds}"
     weak = (
         "the same attack finds no more than the floor in the original images, so that it would show no leak"
     )

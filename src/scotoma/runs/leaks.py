@@ -27,6 +27,11 @@ class Excess:
     smallest_leak: float
     error: float
 
+    @property
+    def high(self) -> float:
+        """The upper bound of the one-sided 97.5 % interval."""
+        return 2 * self.estimate - self.low
+
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Each p-value corrected for all of them (Holm, 1979): rejecting those below a level keeps the chance of

@@ -82,6 +82,11 @@ class Winner(_Trial):
     bits_low: float
     tpr: float | None = None
 
+    @property
+    def excess_high(self) -> float:
+        """The upper bound of the one-sided 97.5 % interval of the excess."""
+        return 2 * self.excess - self.excess_low
+
 
 @dataclass(frozen=True)
 class Reference:
