@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scotoma.audit.encoder_flags import TOLERANCE
 from scotoma.audit.examples import Floats
-from scotoma.audit.flags import TOLERANCE
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from scotoma.audit import flags
+from scotoma.audit import task_flags
 from scotoma.audit.examples import Examples, Logits
 from scotoma.audit.protocol import Said, winner_of
 from scotoma.audit.suites import Attacker
@@ -112,20 +112,20 @@ def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker], s
     attempts = attempts_of(case)
     more_than = {each.name: each.more_than for each in attackers if each.more_than}
     found = [
-        flags.failed(attempts),
-        flags.below_chance_on_training(attempts, 1 / case.task.classes, case.training_error),
+        task_flags.failed(attempts),
+        task_flags.below_chance_on_training(attempts, 1 / case.task.classes, case.training_error),
     ]
     if case.role == "hide":
         known = accuracy_interval(case.known_right, case.test.labels, case.task, case.units, seed)
-        found.append(flags.dependent_labels(case.floor, known.low, 1 / case.task.classes))
+        found.append(task_flags.dependent_labels(case.floor, known.low, 1 / case.task.classes))
     if winner is not None:
         choosing = _Choosing.of(case)
         found += [
-            flags.bigger_is_worse(attempts, more_than, choosing.error_of_difference),
-            flags.still_rising(attempts, winner),
-            flags.too_few_validation_images(len(choosing.right), choosing.error(winner.name)),
-            flags.too_few_test_images(winner.smallest_leak),
-            flags.winner_below_floor(winner, floor_is_guessing=case.floor == 1 / case.task.classes),
+            task_flags.bigger_is_worse(attempts, more_than, choosing.error_of_difference),
+            task_flags.still_rising(attempts, winner),
+            task_flags.too_few_validation_images(len(choosing.right), choosing.error(winner.name)),
+            task_flags.too_few_test_images(winner.smallest_leak),
+            task_flags.winner_below_floor(winner, floor_is_guessing=case.floor == 1 / case.task.classes),
         ]
     return [replace(each, task=str(case.task)) for each in found if each is not None]
 

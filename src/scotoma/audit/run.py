@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scotoma.audit import flags, references
+from scotoma.audit import encoder_flags, references
 from scotoma.audit.cells import Attempts
 from scotoma.audit.code_length import code_length
 from scotoma.audit.computed_codes import code_keys
@@ -268,12 +268,12 @@ class _Audit:
                 material = replace(material, originals=originals_of(target, material))
         else:
             material = split_codes(self.attacked, self.table, self.rows)
-        self._raise(flags.collapsed(material.codes["test"].centre), self._duplicates())
+        self._raise(encoder_flags.collapsed(material.codes["test"].centre), self._duplicates())
         if self.of_training:
             lacking = [task for task in self.tasks if not _enough(material, task, "fresh")]
-            self._raise(*(flags.no_fresh_images(str(task), FEWEST) for task in lacking))
+            self._raise(*(encoder_flags.no_fresh_images(str(task), FEWEST) for task in lacking))
         elif self.card is not None:
-            self._raise(flags.other_images())
+            self._raise(encoder_flags.other_images())
         return material
 
     def _examined(self, target: Target) -> Target:
@@ -281,8 +281,8 @@ class _Audit:
         mean of several releases.
         """
         images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
-        changing = flags.stochastic(in_releases(target), images)
-        self._raise(changing, flags.depends_on_batch(target.encode, images))
+        changing = encoder_flags.stochastic(in_releases(target), images)
+        self._raise(changing, encoder_flags.depends_on_batch(target.encode, images))
         self.releases = RELEASES if changing else 1
         return averaged(target, RELEASES) if changing else target
 
@@ -329,7 +329,7 @@ class _Audit:
             np.concatenate([keys[some] for part, some in self.rows.items() if (part in HELD_OUT) == held_out])
             for held_out in (False, True)
         )
-        return flags.duplicates({"training": learned, "test": judged}, codes=codes_only)
+        return encoder_flags.duplicates({"training": learned, "test": judged}, codes=codes_only)
 
 
 def _require_same_parts_of_utility(card: Card, table: ImageTable, parts: Split) -> None:
