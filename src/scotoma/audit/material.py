@@ -82,6 +82,10 @@ class Material:
         labels = task.labels_in(self.table)[self.known_rows(task, part)]
         return np.bincount(labels, minlength=len(task.categories))
 
+    def has_enough(self, task: Task, sees: Sees) -> bool:
+        """Whether every category has images to learn from; a small reserve may lack some."""
+        return sees in self.arms and bool(self.counts(task, sees).min() >= FEWEST)
+
     def interval(self, task: Task, part: Part, right: npt.NDArray[np.bool_], seed: int = 0) -> Interval:
         """Balanced accuracy with its interval of who gets the images of `examples` right or not."""
         rows = self.known_rows(task, part)

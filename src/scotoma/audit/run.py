@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import product
@@ -11,31 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from scotoma.audit import encoder_flags, references
+from scotoma.audit import references
 from scotoma.audit.cells import Attempts
 from scotoma.audit.code_length import code_length
-from scotoma.audit.computed_codes import code_keys
 from scotoma.audit.earlier_codes import require_same_codes
+from scotoma.audit.examination import Examined, examine
 from scotoma.audit.examples import Floats
 from scotoma.audit.judge import Case, judge
-from scotoma.audit.material import (
-    FEWEST,
-    HELD_OUT,
-    Material,
-    Part,
-    cropped,
-    encode_parts,
-    originals_of,
-    rows_of_parts,
-    split_codes,
-)
+from scotoma.audit.material import Part, rows_of_parts
 from scotoma.audit.more import Subject, find_more
 from scotoma.audit.protocol import MOST_TRAINING, Said, together, winner_of
 from scotoma.audit.queue import Crew, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
-from scotoma.audit.releases import averaged, in_releases
-from scotoma.audit.suites import SUITES, Attacker, SuiteName
+from scotoma.audit.suites import SUITES, Suite, SuiteName
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.sampling import require_every_class
@@ -50,7 +39,7 @@ from scotoma.runs.results import Role
 from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed, require_seed
 from scotoma.runs.threads import cores
-from scotoma.runs.verdict import Attempt, Flag, Reference, Sees, Verdict
+from scotoma.runs.verdict import Attempt, Reference, Sees, Verdict
 from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right
 from scotoma.verification.parts import require_same_parts
@@ -58,8 +47,6 @@ from scotoma.verification.significance import guessing_error
 from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"
-RELEASES = 8  # of a stochastic encoder, which an attacker collects and averages
-LOOKED_AT = 64  # images by which an encoder is examined
 HALVES: tuple[Part, ...] = ("stopping", "choosing")
 
 
@@ -178,8 +165,6 @@ class _Audit:
         self.rows = rows_of_parts(table, self.parts, arms, self.tasks[0], request.seed)
         halves = {f"{part} half of the validation": self.rows[part] for part in HALVES}
         require_every_class(table, self.tasks, halves)
-        self.encoder_flags: list[Flag] = []
-        self.releases = 1  # that each code is the mean of
 
     @property
     def target(self) -> Target | None:
@@ -195,18 +180,49 @@ class _Audit:
         """Run what is missing, and judge."""
         request, suite = self.request, SUITES[self.request.suite]
         attackers = suite.attackers
-        self.material = material = self._material(attackers)
-        labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
-        attempts = Attempts(self.folder / "cells", self._about(), labels)
-        if self.releases == 1:  # codes that are random differ each time
-            about = f"{self.digest} {material.digest()}"
-            require_same_codes(self.folder, material.codes["test"].centre, about)
-        jobs = jobs_of(attackers, self.tasks, material)
-        jobs = [job for job in jobs if _enough(material, job.task, job.sees)]
-        found = make_attempts(jobs, material, attempts, request.seed, self.crew, "attackers")
+        examined = examine(
+            self.attacked,
+            self.table,
+            self.rows,
+            self.tasks,
+            attackers,
+            request.seed,
+            self.crew.encoding,
+            of_training=self.of_training,
+        )
+        self.material = material = examined.material
+        by_task = self._attacked(examined, suite)
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
         elsewhere = references.beside(request.references, self.target, self.utility, others)
+        self.cases = cases = [self._case(task, by_task[task], elsewhere) for task in self.tasks]
+        verdicts, raised = judge(cases, attackers, examined.flags, derive_seed(request.seed, "bootstrap"))
+        write_winners(self.folder, cases, material)
+        run = {
+            "command": command,
+            **described(material, attackers),
+            "releases": examined.releases,
+            "seed": request.seed,
+            "seconds_by_attacker": seconds_by_attacker(cases),
+            "started": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self.clock, 1),
+            **surroundings(self.crew.workers, "scikit-learn"),
+        }
+        about = summary(self.target, self.digest, material.shape)
+        verdict = Verdict(run, about, request.suite, request.hide, request.keep, verdicts, raised)
+        verdict.write(self.folder / VERDICT)
+        return verdict
+
+    def _attacked(self, examined: Examined, suite: Suite) -> dict[Task, list[list[Said] | Attempt]]:
+        """Every attempt by task: those that the folder holds, those made now, and what they say together."""
+        material, labels = self.material, {str(task): self.table.digest([str(task)]) for task in self.tasks}
+        attempts = Attempts(self.folder / "cells", self._about(), labels)
+        if examined.releases == 1:  # codes that are random differ each time
+            about = f"{self.digest} {material.digest()}"
+            require_same_codes(self.folder, material.codes["test"].centre, about)
+        jobs = jobs_of(suite.attackers, self.tasks, material)
+        jobs = [job for job in jobs if material.has_enough(job.task, job.sees)]
+        found = make_attempts(jobs, material, attempts, self.request.seed, self.crew, "attackers")
         by_task = {
             task: [each for job, each in zip(jobs, found, strict=True) if job.task == task]
             for task in self.tasks
@@ -215,29 +231,7 @@ class _Audit:
             pairs = product(suite.committees, material.arms)
             said = [together(committee, arm, of_task, material, task) for committee, arm in pairs]
             of_task += [each for each in said if each]
-        self.cases = cases = [self._case(task, by_task[task], elsewhere) for task in self.tasks]
-        verdicts, raised = judge(cases, attackers, self.encoder_flags, derive_seed(request.seed, "bootstrap"))
-        write_winners(self.folder, cases, material)
-        verdict = Verdict(
-            {
-                "command": command,
-                **described(material, attackers),
-                "releases": self.releases,
-                "seed": request.seed,
-                "seconds_by_attacker": seconds_by_attacker(cases),
-                "started": self.started.isoformat(timespec="seconds"),
-                "seconds": round(time.monotonic() - self.clock, 1),
-                **surroundings(self.crew.workers, "scikit-learn"),
-            },
-            summary(self.target, self.digest, material.shape),
-            request.suite,
-            request.hide,
-            request.keep,
-            verdicts,
-            raised,
-        )
-        verdict.write(self.folder / VERDICT)
-        return verdict
+        return by_task
 
     def subject(self) -> Subject:
         """What is examined further, once there is a verdict. Where nothing is to be hidden, all tasks are
@@ -260,35 +254,6 @@ class _Audit:
         """What every attempt rests on but the labels: codes, images by part and place, suite and seed."""
         return [self.digest, self.material.digest(), self.request.suite, self.request.seed]
 
-    def _material(self, attackers: Sequence[Attacker]) -> Material:
-        if isinstance(self.attacked, Target):
-            target, seed = self._examined(self.attacked), self.request.seed
-            material = encode_parts(target, self.table, self.rows, seed, self.crew.encoding)
-            if any(each.needs_images and each.applies(material.shape) for each in attackers):
-                material = replace(material, originals=originals_of(target, material))
-        else:
-            material = split_codes(self.attacked, self.table, self.rows)
-        self._raise(encoder_flags.collapsed(material.codes["test"].centre), self._duplicates())
-        if self.of_training:
-            lacking = [task for task in self.tasks if not _enough(material, task, "fresh")]
-            self._raise(*(encoder_flags.no_fresh_images(str(task), FEWEST) for task in lacking))
-        elif self.card is not None:
-            self._raise(encoder_flags.other_images())
-        return material
-
-    def _examined(self, target: Target) -> Target:
-        """The encoder, once it is known whether images are encoded alike; one that is not is taken by the
-        mean of several releases.
-        """
-        images = cropped(self.table.pixels[self.rows["stopping"][:LOOKED_AT]], target, None)
-        changing = encoder_flags.stochastic(in_releases(target), images)
-        self._raise(changing, encoder_flags.depends_on_batch(target.encode, images))
-        self.releases = RELEASES if changing else 1
-        return averaged(target, RELEASES) if changing else target
-
-    def _raise(self, *found: Flag | None) -> None:
-        self.encoder_flags += [each for each in found if each is not None]
-
     def _case(
         self,
         task: Task,
@@ -302,7 +267,7 @@ class _Audit:
             for part, each in parts.items()
         }
         known_right = label_only_right(task, keep, self.table, self.parts)
-        learned_from = [arm for arm in material.arms if _enough(material, task, arm)]
+        learned_from = [arm for arm in material.arms if material.has_enough(task, arm)]
         errors = [guessing_error(parts[arm].at_most(MOST_TRAINING).labels, task) for arm in learned_from]
         return Case(
             task,
@@ -320,17 +285,6 @@ class _Audit:
             code_length(parts[material.arms[0]], seed),
         )
 
-    def _duplicates(self) -> Flag | None:
-        """Equal images, or equal codes where there are no images, on both sides."""
-        keys, codes_only = self.table.keys, False
-        if not isinstance(self.attacked, Target) and not self.table.pixels.size:
-            keys, codes_only = code_keys(self.attacked), True
-        learned, judged = (
-            np.concatenate([keys[some] for part, some in self.rows.items() if (part in HELD_OUT) == held_out])
-            for held_out in (False, True)
-        )
-        return encoder_flags.duplicates({"training": learned, "test": judged}, codes=codes_only)
-
 
 def _require_same_parts_of_utility(card: Card, table: ImageTable, parts: Split) -> None:
     """A reference that has seen the test images would look more useful than it is."""
@@ -338,8 +292,3 @@ def _require_same_parts_of_utility(card: Card, table: ImageTable, parts: Split) 
         require_same_parts(card, table, parts, card.hide or (), card.keep or ())
     except InputError as error:
         raise InputError(f"The encoder for utility alone: {error}") from None
-
-
-def _enough(material: Material, task: Task, sees: Sees) -> bool:
-    """Whether every category has images to learn from; a small reserve may lack some."""
-    return sees in material.arms and bool(material.counts(task, sees).min() >= FEWEST)
