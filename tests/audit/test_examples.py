@@ -34,6 +34,15 @@ def test_a_large_class_gives_way_to_small_ones_and_is_taken_in_equal_steps() -> 
     assert (some.codes.views.shape, some.originals) == ((0, 400, 1), None)
 
 
+def test_a_rare_category_at_the_end_of_a_large_class_is_not_left_out() -> None:
+    """Rows of a folder are sorted by category, and steps through a class could pass over its last one."""
+    labels = np.repeat([0, 1, 2], (9000, 10, 5000))
+    some = examples(labels, TWO).at_most(4000)
+    assert np.bincount(some.labels).tolist() == [1990, 10, 2000]
+    # Who says 'other' only is as good as guessing.
+    assert some.weights[some.classes == 0].sum() / some.weights.sum() == pytest.approx(0.5)
+
+
 def test_some_images_weigh_by_category_what_all_do() -> None:
     labels = np.repeat([0, 1, 2], (1500, 400, 100))
     some = examples(labels, TWO).at_most(300)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from scotoma.audit.examples import Encoded, Examples, Labels, Logits
-from scotoma.audit.judge import Case, judge
+from scotoma.audit.judge import Case, _Choosing, judge
 from scotoma.audit.protocol import Said
 from scotoma.audit.suites import Attacker
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
-from scotoma.runs.verdict import Attempt, Flag
+from scotoma.runs.verdict import Attempt, Flag, Reference
 
 TASK = Task(("yes",), ("no", "yes"))
 CLASSES = np.repeat([0, 1], 400)
@@ -109,6 +109,31 @@ def test_a_flag_that_blocks_leaves_it_open_but_hides_no_leak() -> None:
     assert outcome(case(said(240, 0.6)), flags=[flag]) == ["leaks"]
     (verdict,), _ = judge([case(said(200, 0.5))], (), [flag], 0)
     assert verdict.reasons == ("Codes depend on the batch.",)
+
+
+def test_attackers_that_find_nothing_in_the_originals_find_no_leak() -> None:
+    nothing = case(said(200, 0.5))
+    blind, seeing = (
+        (Reference("blurred images", 0.9, 0.88, 0.92), Reference("original images", *found))
+        for found in ((0.52, 0.5, 0.54), (0.7, 0.68, 0.72))
+    )
+    assert outcome(replace(nothing, references=blind)) == ["inconclusive"]
+    assert outcome(replace(nothing, references=seeing)) == ["no leak found"]
+    kept = replace(nothing, role="keep", references=blind)
+    assert judge([kept], (), (), 0)[1] == ()
+
+
+def test_validation_images_of_several_classes_are_asked_for_by_what_they_have_to_show() -> None:
+    """Of ten classes 10 points are 20 % of right answers, an error of .4 over the root of the images."""
+    labels = np.repeat(np.arange(10), 12)
+    task = Task(tuple("bcdefghij"), tuple("abcdefghij"), attribute="x")
+    codes = Encoded(np.zeros((120, 1), np.float32), np.zeros((0, 120, 1), np.float32))
+    half = Examples(codes, labels, labels, image_weights(task, labels))
+    # Right on two of the twelve images of each class.
+    told = np.where(np.tile(np.arange(12) < 2, 10), labels, (labels + 1) % 10)
+    found = [replace(said(200, 0.5)[0], choosing=np.eye(10)[told])]
+    choosing = _Choosing.of(case(found, choosing=half, task=task))
+    assert choosing.error("one/all/0") == pytest.approx(0.4 / 120**0.5)
 
 
 def test_a_flag_of_one_task_names_it_and_blocks_no_other() -> None:

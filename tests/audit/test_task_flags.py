@@ -8,12 +8,13 @@ from scotoma.audit.task_flags import (
     bigger_is_worse,
     dependent_labels,
     failed,
+    originals_not_read,
     still_rising,
     too_few_test_images,
     too_few_validation_images,
     winner_below_floor,
 )
-from scotoma.runs.verdict import Attempt, Flag, Winner
+from scotoma.runs.verdict import Attempt, Flag, Reference, Winner
 
 DONE = Attempt("cnn", "same", 0, "done", 0.7, 0.6, 0.6, 1.0)
 WINNER = Winner(
@@ -148,6 +149,18 @@ def test_a_winner_below_the_floor() -> None:
         "one case of forty; or test images are unlike those that it learned from.",
         blocks=True,
     )
+
+
+def test_originals_in_which_nothing_is_found() -> None:
+    said = (
+        "In the original images, too, attackers find no more than the kept labels tell (56.2 %, 95 % "
+        "interval 55.0 to 57.3; floor 55.6 %): attackers like these find no leak, be there one or not."
+    )
+    original = Reference("original images", 0.5621, 0.55, 0.573)
+    assert originals_not_read(original, 0.556) == Flag("originals-not-read", said, blocks=True)
+    assert originals_not_read(original, 0.549) is None
+    assert originals_not_read(Reference("original images", None, note="not available"), 0.556) is None
+    assert originals_not_read(None, 0.556) is None
 
 
 def test_kept_labels_that_tell_the_hidden_one() -> None:

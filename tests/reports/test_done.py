@@ -70,6 +70,16 @@ def test_files_that_were_left_out_are_counted_and_folders_of_paths_are_not_shown
         "command": "scotoma verify enc.safetensors --data a.csv --rate 1/2",
     }
     assert group(groups, "Data") == {"source": "photos", "skipped": "2"}
+    odd = {
+        "source": "/data/Smith, John/o'brien's scans",
+        "command": """scotoma check "/data/a, b/o'x/c.csv" ~/y""",
+    }
+    groups = what_was_done(replace(results(), run={"data": odd, "command": odd["command"]}))
+    assert group(groups, "Data")["source"] == "o'brien's scans"
+    assert group(groups, "Run") == {"command": "scotoma check c.csv y"}
+    names = "scotoma verify runs/enc.safetensors --hide arena/hockey,bar --data=/home/me/x"
+    groups = what_was_done(replace(results(), run={"command": names}))
+    assert group(groups, "Run")["command"] == names.replace("/home/me/", "")
     # From Python anything may stand there.
     groups = what_was_done(replace(results(), run={"command": "it's /home/me/mine"}))
     assert group(groups, "Run") == {"command": """'it'"'"'s' mine"""}

@@ -124,6 +124,19 @@ def test_the_last_two_are_kept_in_the_order_of_iterations(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
+def test_what_cannot_be_read_gives_way_to_what_is_written_next(tmp_path: Path) -> None:
+    """Two damaged files with higher numbers must not be the two that are kept."""
+    for path in written(tmp_path, 9000, 10000):
+        path.write_bytes(b"")
+    assert last_iteration(tmp_path) is None
+    assert load_checkpoint(tmp_path, new_game(), "f") is None
+    assert [path.name for path in written(tmp_path, 1000)] == ["checkpoint-1000001000.safetensors"]
+    assert len(written(tmp_path, 2000, 3000)) == 2
+    game = new_game()
+    assert load_checkpoint(tmp_path, game, "f") is not None
+    assert game.iteration == last_iteration(tmp_path) == 3000
+
+
 def flip_a_bit(data: bytes) -> bytes:
     return data[:-5] + bytes([data[-5] ^ 1]) + data[-4:]
 
@@ -194,7 +207,7 @@ def test_a_checkpoint_under_another_s_name_is_passed_over(tmp_path: Path) -> Non
     before, last = written(tmp_path, 5, 10)
     before.replace(tmp_path / "checkpoint-1000000100.safetensors")
     (tmp_path / "checkpoint-mine.safetensors").write_bytes(b"")
-    assert last_iteration(tmp_path) == 100
+    assert last_iteration(tmp_path) == 10
     game = new_game()
     load_checkpoint(tmp_path, game, "f")
     assert game.iteration == 10

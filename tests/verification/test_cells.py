@@ -118,6 +118,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert {value for (value,) in found["probability"]} == {0.333333, 0.666667}
 
 
+def test_a_cell_of_an_earlier_version_is_compared_with_the_kept_labels_as_it_is_read(tmp_path: Path) -> None:
+    cells = folder(tmp_path)
+    cell = cells.found(SUBJECT, ANT, ATTACK, outcome(cells), 0.0)
+    cells.write(SUBJECT, ANT, replace(cell, excess=None), outcome(cells).test_logits)
+    assert cells.read(SUBJECT, ANT) == cell
+
+
 def test_a_cell_of_anything_else_is_not_read(tmp_path: Path) -> None:
     cells = folder(tmp_path)
     logits = outcome(cells).test_logits

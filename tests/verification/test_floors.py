@@ -9,6 +9,7 @@ from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.metrics import image_weights
 from scotoma.verification.floors import floor, label_only_right
+from scotoma.verification.significance import paired_excess
 from tests.examples import CATEGORIES, image_table
 
 TABLE = image_table()
@@ -65,6 +66,23 @@ def test_the_floor_is_never_below_guessing() -> None:
         floors.append(floor(task, ("k",), replace(TABLE, attributes=labels), PARTS))
     assert min(floors) == 0.5
     assert floors.count(0.5) > 10
+
+
+def test_a_rule_that_fails_on_the_test_images_gives_way_to_guessing() -> None:
+    """Kept and hidden label agree in training and contradict each other in the test: who names one class for
+    all is better, and nothing that is no better leaks.
+    """
+    (task,) = attack_tasks(["h"], {"h": Attribute(("no", "yes"), np.zeros(1, np.int64))})
+    kept = np.random.default_rng(0).integers(2, size=len(TABLE))
+    hidden = kept.copy()
+    hidden[PARTS.test] = 1 - kept[PARTS.test]
+    labels = {"h": Attribute(("no", "yes"), hidden), "k": Attribute(("no", "yes"), kept)}
+    table = replace(TABLE, attributes=labels)
+    right = label_only_right(task, ("k",), table, PARTS)
+    assert (right == (hidden[PARTS.test] == 0)).all()
+    assert floor(task, ("k",), table, PARTS) == 0.5
+    constant = hidden[PARTS.test] == 1
+    assert paired_excess(constant, right, hidden[PARTS.test], task).p > 0.3
 
 
 def test_which_images_are_right() -> None:

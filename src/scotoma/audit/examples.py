@@ -72,8 +72,9 @@ class Examples:
         return len(self.classes)
 
     def at_most(self, count: int) -> "Examples":
-        """Some of the images, in order: of each class as many as there are or as fit, in equal steps. Each
-        category weighs as much as it does in all; the mean weight is 1. Without views and originals.
+        """Some of the images, in order: of each class as many as there are or as fit, of each of its
+        categories likewise, in equal steps. Each category weighs as much as it does in all; the mean weight
+        is 1. Without views and originals.
         """
         rows = self._rows_at_most(count)
         labels, weights = self.labels[rows], self.weights[rows].astype(np.float64)
@@ -85,14 +86,24 @@ class Examples:
         return Examples(codes, labels, self.classes[rows], weights * len(rows) / weights.sum())
 
     def _rows_at_most(self, count: int) -> Labels:
-        kinds = np.unique(self.classes)
-        left, chosen = count, []
-        of_class = sorted((np.flatnonzero(self.classes == kind) for kind in kinds), key=len)
-        for index, rows in enumerate(of_class):
-            fit = min(len(rows), left // (len(of_class) - index))
-            chosen.append(rows[np.arange(fit) * len(rows) // max(fit, 1)])
-            left -= fit
+        kinds, sizes = np.unique(self.classes, return_counts=True)
+        chosen = []
+        for kind, fit in zip(kinds, _fitting(sizes, count), strict=True):
+            labels = np.where(self.classes == kind, self.labels, -1)
+            categories, of_category = np.unique(labels[labels >= 0], return_counts=True)
+            for category, number in zip(categories, _fitting(of_category, fit), strict=True):
+                rows = np.flatnonzero(labels == category)
+                chosen.append(rows[np.arange(number) * len(rows) // max(number, 1)])
         return np.sort(np.concatenate(chosen))
+
+
+def _fitting(sizes: Labels, most: int) -> list[int]:
+    """How many of each kind are taken, `most` in all: small kinds whole, of the others equally many."""
+    taken = [0] * len(sizes)
+    for rank, kind in enumerate(np.argsort(sizes, kind="stable").tolist()):
+        taken[kind] = min(int(sizes[kind]), most // (len(sizes) - rank))
+        most -= taken[kind]
+    return taken
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scotoma.audit.suites import Attacker
 from scotoma.data.tasks import Task
 from scotoma.runs.leaks import LEVEL, MOST_MISSED, holm
 from scotoma.runs.results import Role
-from scotoma.runs.verdict import Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
+from scotoma.runs.verdict import ORIGINALS, Attempt, Flag, Outcome, Reference, TaskVerdict, Winner
 from scotoma.verification.significance import (
     bits_with_limit,
     paired_excess,
@@ -118,6 +118,8 @@ def flags_of(case: Case, winner: Winner | None, attackers: Sequence[Attacker], s
     if case.role == "hide":
         known = accuracy_interval(case.known_right, case.test.labels, case.task, case.units, seed)
         found.append(task_flags.dependent_labels(case.floor, known.low, 1 / case.task.classes))
+        original = next((each for each in case.references if each.name == ORIGINALS), None)
+        found.append(task_flags.originals_not_read(original, case.floor))
     if winner is not None:
         choosing = _Choosing.of(case)
         found += [

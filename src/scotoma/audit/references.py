@@ -32,10 +32,10 @@ from scotoma.networks.encoder import Encoder
 from scotoma.networks.first_weights import from_seed
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.seeds import derive_seed
-from scotoma.runs.verdict import Reference
+from scotoma.runs.verdict import ORIGINALS, Reference
 
 TITLES = {
-    "identity": "original images",
+    "identity": ORIGINALS,
     "blur": "blurred images",
     "random": "random encoder",
     "utility": "encoder for utility alone",
@@ -123,7 +123,7 @@ def _other(name: str, target: Target | None, elsewhere: Elsewhere) -> tuple[str,
 def identity(preprocessing: Preprocessing, card: Card | None) -> Target:
     """The original images."""
     network = Identity(card.encoder) if card else nn.Identity()
-    return target_of("original images", "identity", "identity", preprocessing, network)
+    return target_of(ORIGINALS, "identity", "identity", preprocessing, network)
 
 
 def blur(preprocessing: Preprocessing, card: Card | None) -> Target:

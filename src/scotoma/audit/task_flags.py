@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
 from scotoma.runs.leaks import MOST_MISSED, POWER
-from scotoma.runs.verdict import Attempt, Flag, Winner
+from scotoma.runs.verdict import Attempt, Flag, Reference, Winner
 
 BELOW_CHANCE = "below-chance-on-training"
 BIGGER_IS_WORSE = "bigger-is-worse"
@@ -18,6 +18,7 @@ STILL_RISING = "still-rising"
 TOO_FEW_VALIDATION_IMAGES = "too-few-validation-images"
 TOO_FEW_TEST_IMAGES = "too-few-test-images"
 WINNER_BELOW_FLOOR = "winner-below-floor"
+ORIGINALS_NOT_READ = "originals-not-read"
 DEPENDENT_LABELS = "dependent-labels"
 FAILED = "failed"
 
@@ -158,6 +159,23 @@ def winner_below_floor(winner: Winner, floor_is_guessing: bool = False) -> Flag 
             "the encoder does not keep them, or the attacker is weak."
         )
     return Flag(WINNER_BELOW_FLOOR, said, blocks=True)
+
+
+def originals_not_read(original: Reference | None, floor: float) -> Flag | None:
+    """Attackers find no more than the kept labels tell where nothing is hidden, in the original images: the
+    interval of what they reach there does not lie above the floor. Blocks: they could not have found a leak.
+    """
+    if original is None or original.accuracy is None or original.low is None or original.high is None:
+        return None
+    if original.low > floor:
+        return None
+    said = (
+        f"In the original images, too, attackers find no more than the kept labels tell "
+        f"({100 * original.accuracy:.1f} %, 95 % interval {100 * original.low:.1f} to "
+        f"{100 * original.high:.1f}; floor {100 * floor:.1f} %): attackers like these find no leak, be there "
+        "one or not."
+    )
+    return Flag(ORIGINALS_NOT_READ, said, blocks=True)
 
 
 def dependent_labels(floor: float, low: float, chance: float, limit: float = 0.10) -> Flag | None:

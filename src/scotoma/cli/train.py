@@ -273,7 +273,7 @@ def _train(
     from scotoma.runs.progress import watched
     from scotoma.training.estimate import estimate_seconds
     from scotoma.training.run import train as train_encoder
-    from scotoma.training.state import last_iteration, place
+    from scotoma.training.state import checkpoints, last_iteration, place
 
     for line in outline(table, plan, threads):
         print(line)
@@ -281,6 +281,8 @@ def _train(
         begun = last_iteration(options.out)
         if begun is not None:
             print(f"Going on from the checkpoint {place(begun)}.")
+        elif checkpoints(options.out):
+            print(f"No checkpoint in {options.out} can be read: training starts again.")
         time_left = about(estimate_seconds(table, plan, begun))
         print(f"This will take {time_left}. Ctrl-C is safe: the same command goes on.", flush=True)
         train_encoder(

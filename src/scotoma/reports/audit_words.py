@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from scotoma.reports.verdict import percent
 from scotoma.runs.results import Role
-from scotoma.runs.verdict import Flag, Reference, Sees, TaskVerdict, Verdict, Winner
+from scotoma.runs.verdict import ORIGINALS, Flag, Reference, Sees, TaskVerdict, Verdict, Winner
 
 WORDS = {
     "leaks": "Leaks",
@@ -24,8 +24,6 @@ LEARNED_ON: Mapping[Sees, str] = {
     "fresh": "images that the encoder has not seen",
     "all": "all images that are not held out",
 }
-# What an audit calls the reference without any encoder.
-ORIGINALS = "original images"
 _ROLES: Sequence[Role] = ("hide", "keep", "other")
 
 

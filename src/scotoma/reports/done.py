@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from scotoma.runs.results import EncoderSummary, Results
@@ -17,6 +18,7 @@ from scotoma.runs.verdict import TaskVerdict, Verdict
 # What stands first, in this order; the rest follows as recorded.
 _FIRST = ("command", "started", "seconds", "hardware", "seed")
 _TITLES = {"data": "Data", "settings": "Settings", "versions": "Versions", "hardware": "Hardware"}
+_PATH = re.compile(r"((?:[^=/~]*=)?)(~?/.*)", re.DOTALL)
 _FOLDERS = re.compile(r"(?<![^\s'\"=,])/(?:[^'\",/]+/)+")
 # Numbers that name something are no quantities: they get no thousands' commas.
 _NAMING = ("seed", "digest", "version")
@@ -133,8 +135,18 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, each) for each in value) or "none"
     if key == "command":
-        return shlex.join(_FOLDERS.sub("", word, 1) for word in _split(str(value)))
+        return shlex.join(_last_part(word) for word in _split(str(value)))
+    if key == "source":
+        return _last_part(str(value))
     return _FOLDERS.sub("", str(value))
+
+
+def _last_part(word: str) -> str:
+    """A word whose folders are left out if it is an absolute path, or a name with one (name=/path). What a
+    folder is called may hold commas and quotes.
+    """
+    path = _PATH.fullmatch(word)
+    return f"{path[1]}{PurePath(path[2]).name}" if path else word
 
 
 def _split(command: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What came out, in two sentences that somebody reads who has never heard of a classifier?
 
 Nothing is claimed that the cells do not carry: *still leaks* needs an attacker above the floor, *no leak
-found* needs every attacker on a hidden task to be done and none above it; all else is said to be open.
+found* what `findings.examine` asks for; all else is said to be open.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """When does an attacker find more than luck, and more than the kept labels tell anyway?
 
-One rule for every attack on a hidden task, whoever attacks.
+One test for every attack on a hidden task, whoever attacks.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Excess:
     """By how much one attacker is better than another, in balanced accuracy, on the same images.
 
     `low` is the lower bound of the one-sided 97.5 % interval, `p` the probability of such an excess or a
-    larger one where there is none, `error` the standard error. `smallest_leak` is the excess that images of
-    that number and kind would show in four cases of five.
+    larger one where there is none, `error` the standard error. Of few groups `low` can be below -1.
+    `smallest_leak` is the excess that images of that number and kind would show in four cases of five.
     """
 
     estimate: float

@@ -88,6 +88,10 @@ class Winner(_Trial):
         return 2 * self.excess - self.excess_low
 
 
+# What an audit calls the reference without any encoder.
+ORIGINALS = "original images"
+
+
 @dataclass(frozen=True)
 class Reference:
     """What the same task gives elsewhere: a floor, or another encoder attacked by two attackers.

@@ -49,15 +49,18 @@ class _About:
 
 
 def save_checkpoint(folder: Path, game: Game, record: Record, fingerprint: str) -> None:
-    """Write `folder/checkpoint-ITERATION.safetensors` and remove all but the last two.
+    """Write `folder/checkpoint-ITERATION.safetensors` and remove all but the last two. Later ones that lie
+    there could not be read when the run went on, and go as well.
 
     Weights, buffers, both optimisers' moments, the iteration and the record so far. Batches are a pure
     function of seed and iteration, so that no state of a random generator needs to be kept.
     """
     about = _About(game.iteration, fingerprint, **vars(record))
     write_tensors(_path(folder, game.iteration), _tensors(game), asdict(about))
-    for old in checkpoints(folder)[:-KEPT]:
-        old.unlink()
+    found = checkpoints(folder)
+    now = found.index(_path(folder, game.iteration)) + 1
+    for other in (*found[: max(now - KEPT, 0)], *found[now:]):
+        other.unlink()
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -72,9 +75,9 @@ def place(iteration: int) -> str:
 
 
 def last_iteration(folder: Path) -> int | None:
-    """The iteration of the newest checkpoint, by its name; None without one."""
-    found = checkpoints(folder)
-    return int(found[-1].stem.removeprefix("checkpoint-")) - OFFSET if found else None
+    """The iteration of the newest checkpoint that can be read; None without one."""
+    readable = (_read(path) for path in reversed(checkpoints(folder)))
+    return next((found[0].iteration for found in readable if found), None)
 
 
 def load_checkpoint(folder: Path, game: Game, fingerprint: str) -> Record | None:

@@ -20,11 +20,12 @@ from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
 from scotoma.runs.file_names import file_name
+from scotoma.runs.leaks import Excess
 from scotoma.runs.results import Cell, Counts
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
-from scotoma.verification.answers import columns
+from scotoma.verification.answers import answers_of, columns
 from scotoma.verification.floors import Bools, floor_of, label_only_right
 from scotoma.verification.plan import Subject, VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome
@@ -99,7 +100,6 @@ class CellFolder:
         right = logits.argmax(dim=1).numpy() == classes
         units = self.table.units_of(rows)
         interval = accuracy_interval(right, labels, task, units, derive_seed(self.plan.seed, "bootstrap"))
-        tests = len(self.plan.hide) if self.plan.role(str(task)) == "hide" else 1
         losses = F.cross_entropy(logits, torch.from_numpy(classes), reduction="none")
         test_cross_entropy = float((losses.numpy() * weights).sum() / weights.sum())
         rising = "validation was still rising at the budget's end"
@@ -116,7 +116,7 @@ class CellFolder:
             iterations=outcome.history[-1].iteration,
             curve=outcome.history,
             note="" if outcome.state == "done" else rising,
-            excess=paired_excess(right, self._known_right(task), labels, task, units, tests),
+            excess=self._excess(task, right),
         )
 
     def failed(
@@ -149,6 +149,8 @@ class CellFolder:
         if content.get("fingerprint") != self._fingerprint(subject, task):
             return None
         cell = build(Cell, content.get("cell", {}), str(path))
+        if cell.excess is None and (said := content.get("predictions")):  # of an earlier version
+            cell = replace(cell, excess=self._excess(task, answers_of(said, str(path)).right))
         return None if cell.state == "failed" else cell
 
     def _without_figures(
@@ -190,6 +192,13 @@ class CellFolder:
                 self._right_by_label[task] = right
             return self._right_by_label[task]
 
+    def _excess(self, task: Task, right: Bools) -> Excess:
+        """Of who gets these of the test images right over who knows the kept labels only."""
+        rows = self._known_test_rows(task)
+        labels, units = task.labels_in(self.table)[rows], self.table.units_of(rows)
+        tests = len(self.plan.hide) if self.plan.role(str(task)) == "hide" else 1
+        return paired_excess(right, self._known_right(task), labels, task, units, tests)
+
     def _floor(self, task: Task) -> float:
         labels = task.labels_in(self.table)[self._known_test_rows(task)]
         return floor_of(task, labels, self._known_right(task))
@@ -210,8 +219,7 @@ class CellFolder:
         """What a cell depends on: the encoder, the images, the task and every setting but the other tasks."""
         plan = to_dict(self.plan)
         del plan["tasks"]
-        # "paired": the cells of earlier versions were compared with no one.
-        about = ["paired", subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
+        about = [subject.digest, subject.attacker.name, str(task), plan, self.data_digest]
         if task.attribute != CATEGORY:
             about.append(self.table.digest([task.attribute]))
         about += self._sides

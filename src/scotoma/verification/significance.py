@@ -66,7 +66,7 @@ def paired_excess(
     smallest = max(_needed(error, freedom, level), _smallest_leak(exact, level))
     return Excess(
         estimate=estimate,
-        low=max(estimate - float(stdtrit(freedom, 1 - LEVEL)) * error, -1.0),
+        low=estimate - float(stdtrit(freedom, 1 - LEVEL)) * error,
         p=float(stdtr(freedom, -estimate / error)),
         smallest_leak=smallest,
         error=error,
