@@ -182,19 +182,20 @@ def test_the_encoder_takes_from_the_hidden_classifier_and_alpha_gives_to_the_kep
 
 
 def test_the_average_moves_a_share_of_the_way_to_the_encoder_s_weights() -> None:
-    settings = replace(FINE, encoder_average=0.2, iterations=12, warm_up=0)
+    settings = replace(FINE, encoder_average=0.7, iterations=8, warm_up=0)
     players, batches = game(settings)
     averages = [weights(players.average)]
+    # The first iterations forget faster.
+    decays = [1 / 3, 2 / 4, 3 / 5, 4 / 6, 0.7, 0.7, 0.7, 0.7]
 
     def watch(now: Game, losses: Tensor) -> None:
         averages.append(weights(now.average))
-        # The first iterations forget faster.
-        if now.iteration > 5:
-            current = weights(now.encoder)
-            for mean, before, weight in zip(averages[-1], averages[-2], current, strict=True):
-                torch.testing.assert_close(mean, 0.2 * before + 0.8 * weight, atol=1e-6, rtol=1e-5)
+        decay = decays[len(averages) - 2]
+        for mean, before, weight in zip(averages[-1], averages[-2], weights(now.encoder), strict=True):
+            torch.testing.assert_close(mean, decay * before + (1 - decay) * weight, atol=1e-6, rtol=1e-5)
 
     play(players, batches, settings, watch)
+    assert len(averages) == 9
     assert not same(weights(players.encoder), players.average)
 
 

@@ -9,6 +9,7 @@ from scotoma.data.splits import split
 from scotoma.data.table import ImageTable, by_category
 from scotoma.data.tasks import Task
 from scotoma.networks.encoder import Encoder
+from scotoma.training import probe as probe_module
 from scotoma.training.probe import Coded, Probed, attack_shortly, probe
 from scotoma.training.schedule import probes_at
 from scotoma.training.settings import TrainingSettings
@@ -43,6 +44,13 @@ def test_a_probe_is_a_pure_function_of_its_seed_and_uses_up_no_random_number() -
     found = [attack_shortly(coded(True), coded(True), TASK, PLAN, seed) for seed in (3, 3, 4)]
     assert found[0] == found[1] != found[2]
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_the_look_with_the_lowest_cross_entropy_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attacker that learns by heart is worse at its end; the highest accuracy is not asked for."""
+    looks = iter([(0.6, 0.5), (0.7, 0.3), (0.9, 0.4)])
+    monkeypatch.setattr(probe_module, "head_figures", lambda *_: next(looks))
+    assert attack_shortly(coded(True), coded(True), TASK, PLAN, 0) == (0.7, 0.3)
 
 
 class Reader(nn.Module):

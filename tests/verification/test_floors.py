@@ -8,7 +8,7 @@ from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
 from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.metrics import image_weights
-from scotoma.verification.floors import floor, label_only_right
+from scotoma.verification.floors import Known, floor, label_only_right, right_by_label
 from scotoma.verification.significance import paired_excess
 from tests.examples import CATEGORIES, image_table
 
@@ -83,6 +83,19 @@ def test_a_rule_that_fails_on_the_test_images_gives_way_to_guessing() -> None:
     assert floor(task, ("k",), table, PARTS) == 0.5
     constant = hidden[PARTS.test] == 1
     assert paired_excess(constant, right, hidden[PARTS.test], task).p > 0.3
+
+
+def test_a_rule_is_tried_on_units_that_it_has_not_learned_from() -> None:
+    """Every person has a kept label of his own, which tells his hidden one: what is learned by heart is true
+    of his images and of nobody else's.
+    """
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(60), 10)
+    hidden = random.integers(2, size=60)[person]
+    known = Known(hidden, person[:, None], person)
+    (task,) = attack_tasks(["h"], {"h": Attribute(("no", "yes"), np.zeros(1, np.int64))})
+    assert (right_by_label(task, known, known) == (hidden == 0)).all()
+    assert right_by_label(task, replace(known, units=None), known).all()
 
 
 def test_which_images_are_right() -> None:
