@@ -157,7 +157,7 @@ def card_file(path: Path, values: Any, tensors: dict[str, torch.Tensor] | None =
 def test_missing_and_foreign_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     assert message(path) == f"There is no encoder file {path}."
-    assert message(tmp_path) == f"{tmp_path} cannot be read: Is a directory."
+    assert message(tmp_path) == f"{tmp_path} is a folder, give an encoder file (encoder.safetensors)."
     path.write_bytes(b"hello, world")
     assert message(path).startswith(f"{path} is no encoder file, or it is damaged: ")
     save_file({"weight": torch.zeros(2)}, path)

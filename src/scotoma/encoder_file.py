@@ -176,6 +176,8 @@ def _bytes_of(path: Path) -> bytes:
         inside = path / "encoder.safetensors"
         if inside.is_file():
             raise InputError(f"{path} is a folder, give the encoder file in it: {inside}.") from None
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, give an encoder file (encoder.safetensors).") from None
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 

@@ -136,6 +136,12 @@ def test_what_is_missing_of_either_is_told_at_once(
     )
 
 
+def test_a_folder_is_not_compared_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = audited(tmp_path / "a", Male=said(0.8, "Male"), Smiling=said(0.9, "Smiling"))
+    assert main(["compare", str(one), str(one / ".." / "a")]) == 2
+    assert capsys.readouterr().err == f"{one} is compared with itself: give two folders.\n"
+
+
 def test_a_missing_cell_and_references_only_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

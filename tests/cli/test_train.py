@@ -474,3 +474,16 @@ def test_settings_by_flag_go_over_the_file_and_are_recorded(
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert about(seconds) == said
+
+
+def test_a_dry_run_refuses_what_could_not_be_verified(
+    places: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few"
+    for folder in sorted(places.iterdir()):
+        (few / folder.name).mkdir(parents=True)
+        for image in sorted(folder.iterdir())[:3]:
+            shutil.copy(image, few / folder.name)
+    assert train(few, tmp_path / "run", tiny, "--dry-run") == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("too few images: the ")
+    assert not (tmp_path / "run").exists()

@@ -194,13 +194,19 @@ def test_the_column_of_files_is_found_or_named(
     assert refusal("number,age\n1,2\n3,4\n", file_column="number") == [
         "  line 2: '1' is no image by its extension",
         "  line 3: '3' is no image by its extension",
+        f"  None of the 2 rows of 'number' names an image below {folder}: --root names the folder that paths "
+        "start from, --file-column the column.",
     ]
 
 
-def test_a_column_that_looks_like_one_of_files_is_told_of_by_line(refusal: Callable[..., list[str]]) -> None:
+def test_a_column_that_looks_like_one_of_files_is_told_of_by_line(
+    refusal: Callable[..., list[str]], folder: Path
+) -> None:
     assert refusal("file,age\nx.jpg,1\ny.jpg,2\n") == [
         "  line 2: there is no file 'x.jpg'",
         "  line 3: there is no file 'y.jpg'",
+        f"  None of the 2 rows of 'file' names an image below {folder}: --root names the folder that paths "
+        "start from, --file-column the column.",
     ]
     assert refusal("file,age\na.jpg,1\nnotes.txt,2\n,3\n") == [
         "  line 3: 'notes.txt' is no image by its extension",

@@ -160,7 +160,7 @@ def test_a_kept_task_that_is_not_read_and_one_that_is_open() -> None:
 def test_attackers_that_do_not_apply_are_named() -> None:
     made = leaks()
     skipped = {**made.run, "not_applicable": ["residual CNN", "paper CNN"]}
-    assert "Not applicable to these codes: residual CNN, paper CNN." in words(replace(made, run=skipped))
+    assert "Not applicable to these codes: residual CNN; paper CNN." in words(replace(made, run=skipped))
 
 
 def test_names_are_escaped_everywhere() -> None:

@@ -66,7 +66,7 @@ The best attacker of suite standard on test images: balanced accuracy in %
 │ +Smiling │ can be read        │ 90.2 [88.8, 91.6] │ +40.2, ≥ +38.8  │ 0.09   │ paper CNN, votes        │
 │          │                    │ floor 50.0        │ p < 0.0001      │ ≥ 0.07 │ on the encoder's images │
 └──────────┴────────────────────┴───────────────────┴─────────────────┴────────┴─────────────────────────┘
-[95 % interval]; 50 is guessing; floor: what the kept labels alone give
-above it: on the same test images, with lower bound and one-sided p (Holm's, if several are hidden)
-'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee.
+[95 % interval]; 50 is guessing; floor: what the kept labels alone give.
+Above it: on the same test images, with lower bound and one-sided p (Holm's, if several are hidden).
+'-' hidden, '+' kept.
 """

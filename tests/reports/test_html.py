@@ -152,9 +152,9 @@ def test_the_gap_between_the_trainings_adversary_and_a_fresh_attacker(before: fl
     trained = replace(made.encoders[2], training={"hidden": {"shirt": before}})
     text = words(replace(made, encoders=(*made.encoders[:2], trained)))
     assert (
-        f"The adversary that encoder was trained against told shirt apart in {100 * before:.1f} % of "
-        "validation "
-        f"images; a fresh attacker on the finished encoder does so in 66.8 %: {said}."
+        "On validation images the adversary that encoder was trained against told shirt apart with a "
+        f"balanced accuracy of {100 * before:.1f} %, a fresh attacker on the finished encoder with 66.8 %: "
+        f"{said}."
     ) in text
 
 

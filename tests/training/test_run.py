@@ -29,6 +29,7 @@ from scotoma.training.run import train
 from scotoma.training.state import checkpoints, last_iteration
 from scotoma.verification.parts import are_of_training
 from tests.examples import CLASSIFIER, ENCODER, image_table, training_plan
+from tests.recorded import Recorded
 
 CONSTANT = Collapse(dead=0.75, low_variance=0.8, low_deviation=0.9, deviation=0.1)
 
@@ -310,6 +311,36 @@ def test_a_category_that_a_part_lacks_is_told_before_anything_runs(tmp_path: Pat
     with pytest.raises(InputError, match=r"^too few images: the .* part has no image of cat"):
         train(poor, training_plan(), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_category_that_only_the_test_part_lacks_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """Nobody could verify such an encoder."""
+    table = image_table()
+    test = set(split(table.keys, training_plan().split.seed, training_plan().split.fractions).test.tolist())
+    left = np.array([row for row in range(len(table)) if table.labels[row] != 2 or row not in test])
+    poor = replace(
+        table,
+        pixels=table.pixels[left],
+        keys=table.keys[left],
+        attributes=by_category(table.categories, table.labels[left]),
+    )
+    with pytest.raises(InputError) as error:
+        train(poor, training_plan(), tmp_path)
+    assert str(error.value) == (
+        "too few images: the test part has no image of cat. Add images, or leave categories out"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_progress_of_a_run_that_goes_on_counts_what_is_left(tmp_path: Path) -> None:
+    plan = training_plan(iterations=6, warm_up=2)
+    told = Recorded()
+    with pytest.raises(TimeLimitReached):
+        train(image_table(), plan, tmp_path, progress=told, deadline=time.monotonic())
+    assert (told.told[0], told.done) == (("training", 8), 1)
+    told = Recorded()
+    train(image_table(), plan, tmp_path, progress=told)
+    assert (told.told[0], told.done) == (("training", 7), 7)
 
 
 def test_seconds_go_on_over_processes(tmp_path: Path) -> None:

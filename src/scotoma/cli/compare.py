@@ -82,6 +82,8 @@ def compare(
 def _both(options: CompareOptions) -> "tuple[Attacked, Attacked]":
     """Both runs, or what is wrong with either."""
     found, problems = [], []
+    if options.a.resolve() == options.b.resolve():
+        problems.append(f"{options.a} is compared with itself: give two folders.")
     for folder in (options.a, options.b):
         try:
             require_folder(folder)

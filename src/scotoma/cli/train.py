@@ -217,10 +217,12 @@ def show_training(options: TrainOptions, where: str) -> None:
     from scotoma.cli.threads import use_cores
     from scotoma.presets import load_preset
     from scotoma.training.estimate import estimate_seconds
+    from scotoma.training.run import require_images
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
     table = _open_images(options, preset)
+    require_images(table, plan)
     for line in (*outline(table, plan, use_cores()), *floors(table, plan)):
         print(line)
     time_left = about(estimate_seconds(table, plan))

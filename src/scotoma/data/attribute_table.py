@@ -140,8 +140,15 @@ def read_attribute_table(path: Path, reading: Reading | None = None) -> Attribut
     by_column = [list(texts) for texts in zip(*rows.rows, strict=True)] or [[] for _ in rows.header]
     at, listed = _file_column(rows, by_column, root, reading, problems)
     _check_columns(rows.header, at, reading, problems)
+    advice = ""
+    if listed.files and not listed.found:
+        advice = (
+            f"None of the {len(listed.files):,} rows of {rows.header[at]!r} names an image below "
+            f"{os.path.abspath(root)}: --root names the folder that paths start from, --file-column the "
+            "column."
+        )
     for row, kind, reason in listed.problems:
-        problems.note(kind, reason, rows.lines[row])
+        problems.note(kind, reason, rows.lines[row], advice)
     others = [number for number in range(len(rows.header)) if number != at]
     texts = [[text.strip() for text in by_column[number]] for number in others]
     names = [rows.header[number] for number in others]

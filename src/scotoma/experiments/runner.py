@@ -240,7 +240,7 @@ def _run(queue: Queue, at_once: int, progress: Progress) -> None:
             queue.start_ready(at_once)
             names = ", ".join(one.cell.label for one in queue.running)
             if names != shown or queue.ended > before:
-                progress.advance(queue.ended - before, running=names)
+                progress.advance(queue.ended - before, running=names or "nothing")
                 shown = names
             if queue.running:
                 progress.advance(0)

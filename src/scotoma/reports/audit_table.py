@@ -19,9 +19,9 @@ from scotoma.reports.verdict import CAUTION, guessing_said, percent
 from scotoma.runs.verdict import TaskVerdict, Verdict, Winner
 
 _CAPTION = (
-    "[95 % interval]; {}; floor: what the kept labels alone give\n"
-    "above it: on the same test images, with lower bound and one-sided p (Holm's, if several are hidden)\n"
-    "'-' hidden, '+' kept. An empirical lower bound on leakage, no guarantee."
+    "[95 % interval]; {}; floor: what the kept labels alone give.\n"
+    "Above it: on the same test images, with lower bound and one-sided p (Holm's, if several are hidden).\n"
+    "'-' hidden, '+' kept."
 )
 
 

@@ -187,9 +187,9 @@ def _gaps(results: Results) -> list[str]:
             gap = round(round(100 * found.validation, 1) - round(100 * before, 1), 1)
             points = f"{abs(gap):.1f} points {'more' if gap > 0 else 'less'}" if gap else "no difference"
             sentences.append(
-                f"The adversary that `{encoder.name}` was trained against told `{task}` apart in "
-                f"{percent(before)} % of validation images; a fresh attacker on the finished encoder does so "
-                f"in {percent(found.validation)} %: {points}."
+                f"On validation images the adversary that `{encoder.name}` was trained against told `{task}` "
+                f"apart with a balanced accuracy of {percent(before)} %, a fresh attacker on the finished "
+                f"encoder with {percent(found.validation)} %: {points}."
             )
     return sentences
 

@@ -71,8 +71,9 @@ class RichProgress:
             MofNCompleteColumn(),
             _RateColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("gone,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             # Escaped by markup=False: names of categories are the user's and may hold brackets.
             TextColumn("{task.fields[figures]}", markup=False),
             console=self._console,

@@ -86,7 +86,7 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     """The advice that ends a message on an unknown name: the nearest allowed one if any, then all."""
     # In quotes where a name holds a comma, as it is given.
     listed = ", ".join(f'"{each}"' if "," in each else each for each in allowed) or "none"
-    close = closest(name, allowed, 0.5)
+    close = closest(name, allowed, 0.6)
     return f"allowed: {listed}" if close is None else f"did you mean {close!r}? (allowed: {listed})"
 
 

@@ -82,14 +82,15 @@ def train(
 
 
 def require_images(table: ImageTable, plan: TrainingPlan) -> Split:
-    """The division of the images, once every class of every task is known to occur where it is needed.
+    """The division of the images, once every class of every task is known to occur where it is needed: for
+    training, for the figures taken on the way, and for the attacks that will test the encoder.
 
     Raises:
         InputError: names that make no tasks; too few images.
     """
     hidden, kept = plan.tasks(table.attributes)
     parts = divide(table, plan.split)
-    watched = {"training": parts.training, "validation": parts.validation}
+    watched = {"training": parts.training, "validation": parts.validation, "test": parts.test}
     require_every_class(table, [*hidden, *kept], watched)
     return parts
 
@@ -138,8 +139,8 @@ class _Run:
 
     def play(self) -> None:
         settings, game = self.plan.training, self.game
-        self.progress.start("training", settings.warm_up + settings.iterations)
-        self.progress.advance(settings.warm_up + game.iteration)
+        # Of a run that goes on, what is left: iterations of another process have no part in the rate.
+        self.progress.start("training", settings.iterations - game.iteration)
         try:
             with Prefetched(self.batches) as batches:
                 play(game, batches, settings, self.after_iteration)
