@@ -121,8 +121,8 @@ def train(
             many, "age>=35" for a number.
         keep: what they must still show, likewise. Default: nothing.
         categories: the categories that take part at all. Default: all.
-        preset: how large, how long: demo (minutes), small (a quarter of an hour), paper (years on a
-            few cores). Default: small.
+        preset: how large, how long: demo (minutes), small (a quarter of an hour, without bf16 one to two
+            hours), paper (years on a few cores). Default: small.
         seed: where random choices come from: on one machine the same number gives the same encoder. Default:
             0.
         alpha: the weight of what is kept against what is hidden. Default: the preset's.
