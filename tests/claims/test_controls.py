@@ -18,12 +18,13 @@ from scotoma.networks.encoder import EncoderSettings
 from scotoma.runs.results import Cell
 from scotoma.verification.attackers import ON_CODES, build_network
 from scotoma.verification.codes import Codes, StoredViews
-from scotoma.verification.floors import Known, label_only_floor
+from scotoma.verification.floors import Known
 from scotoma.verification.plan import VerificationPlan
 from scotoma.verification.protocol import Labels, Outcome, attack
 from scotoma.verification.settings import AttackSettings
 from scotoma.verification.statistics import Interval, balanced_accuracy_interval
 from scotoma.verification.suite import Suite, subjects_of
+from tests.floors import label_only_floor
 
 GROUP = ("bag", "coat", "dress", "sandal", "shirt")
 SHAPE = (3, 7, 7)

@@ -298,6 +298,15 @@ def test_a_dry_run_tells_the_floor_that_verification_will(
     (cell,) = Results.read(tmp_path / "attacked/results.json").cells
     told = f"floor     hair: {100 * cell.floor:.1f} % with the kept labels alone, 33.3 % by guessing"
     assert told in lines
+    assert cell.excess is not None
+    (tests,) = (line for line in lines if line.startswith("tests"))
+    shown = re.fullmatch(
+        r"tests     hair: \d+ / \d+ / \d+ test images show a leak of ([0-9.]+) points in four cases of five",
+        tests,
+    )
+    # Before there are answers each person counts for one image: no less than the attack says of its own.
+    assert shown is not None
+    assert 1 <= (float(shown[1]) + 0.05) / (100 * cell.excess.smallest_leak) < 1.3
 
 
 def test_nearly_equal_images_stay_together_in_verification_too(

@@ -17,7 +17,7 @@ from scotoma.runs.results import Point, State
 from scotoma.runs.seeds import derive_seed
 from scotoma.verification.attackers import ON_IMAGES
 from scotoma.verification.cells import CellFolder
-from scotoma.verification.floors import Known, label_only_floor, label_only_right
+from scotoma.verification.floors import Known, label_only_right
 from scotoma.verification.plan import Subject
 from scotoma.verification.protocol import Outcome
 from scotoma.verification.settings import AttackSettings
@@ -29,6 +29,7 @@ from tests.examples import (
     image_table,
     verification_plan,
 )
+from tests.floors import label_only_floor
 
 TABLE = image_table()
 ANT = Task(("ant",), CATEGORIES)

@@ -8,7 +8,7 @@ from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
 from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.data.tasks import Task, attack_tasks
 from scotoma.metrics import image_weights
-from scotoma.verification.floors import Known, floor, label_only_right, right_by_label
+from scotoma.verification.floors import Known, floor_of, label_only_right, right_by_label
 from scotoma.verification.significance import paired_excess
 from tests.examples import CATEGORIES, image_table
 
@@ -21,6 +21,11 @@ def balanced(right: np.ndarray[tuple[int], np.dtype[np.bool_]], task: Task, tabl
     labels = task.labels_in(table)[PARTS.test]
     weights = image_weights(task, labels[labels != MISSING])
     return float(weights[right].sum() / weights.sum())
+
+
+def floor(task: Task, keep: Sequence[str], table: ImageTable, parts: Split) -> float:
+    labels = task.labels_in(table)[parts.test]
+    return floor_of(task, labels[labels != MISSING], label_only_right(task, keep, table, parts))
 
 
 def with_attributes() -> ImageTable:

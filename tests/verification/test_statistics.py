@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from scotoma.data.tasks import Task
 from scotoma.metrics import image_weights
 from scotoma.verification import statistics
-from scotoma.verification.floors import Known, label_only_floor
+from scotoma.verification.floors import Known
 from scotoma.verification.statistics import (
     Interval,
     auc,
@@ -20,6 +20,7 @@ from scotoma.verification.statistics import (
     clopper_pearson,
     grouped_interval,
 )
+from tests.floors import label_only_floor
 
 TEN = tuple("abcdefghij")
 

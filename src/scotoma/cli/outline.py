@@ -49,15 +49,29 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
 
 
 def floors(table: "ImageTable", plan: "TrainingPlan") -> Iterator[str]:
-    """A line with what the kept labels alone tell of each hidden task."""
+    """Two lines for each hidden task: what the kept labels alone tell, and what leak the test images show."""
+    import numpy as np
+
     from scotoma.data.splits import divide
+    from scotoma.data.table import MISSING
     from scotoma.data.tasks import attack_tasks
-    from scotoma.verification.floors import floor
+    from scotoma.verification.floors import floor_of, label_only_right
+    from scotoma.verification.significance import paired_excess
 
     parts = divide(table, plan.split)
     for task in attack_tasks(plan.hide, table.attributes):
-        found, chance = 100 * floor(task, plan.keep, table, parts), 100 / task.classes
+        rows = parts.test[task.labels_in(table)[parts.test] != MISSING]
+        labels, units = task.labels_in(table)[rows], table.units_of(rows)
+        right = label_only_right(task, plan.keep, table, parts)
+        found, chance = 100 * floor_of(task, labels, right), 100 / task.classes
         yield f"floor     {task}: {found:.1f} % with the kept labels alone, {chance:.1f} % by guessing"
+        counts = np.bincount(task.classes_of(labels), minlength=task.classes)
+        # Of an attacker who errs on other images than the kept labels do.
+        smallest = paired_excess(right, right, labels, task, units, len(plan.hide)).smallest_leak
+        yield (
+            f"tests     {task}: {' / '.join(f'{count:,}' for count in counts)} test images show a leak of "
+            f"{100 * smallest:.1f} points in four cases of five"
+        )
 
 
 def _kept_together(table: "ImageTable") -> str:

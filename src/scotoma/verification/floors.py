@@ -29,23 +29,10 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-def floor(task: Task, keep: Sequence[str], table: ImageTable, parts: Split) -> float:
-    """The accuracy on a task's test images that the kept labels alone give; for a kept task, guessing.
-
-    Args:
-        task: the attacked task.
-        keep: names of what is kept: categories or attributes.
-        table: the images.
-        parts: how they are divided.
-    """
-    if not _telling(task, keep, table):
-        return 1.0 / task.classes
-    labels = task.labels_in(table)[parts.test]
-    return floor_of(task, labels[labels != MISSING], label_only_right(task, keep, table, parts))
-
-
 def floor_of(task: Task, labels: Labels, right: Bools) -> float:
-    """The same from what `label_only_right` says of the test images, (images,) each."""
+    """The accuracy on a task's test images that the kept labels alone give, and at least guessing: from the
+    images' categories, and what `label_only_right` says of them, (images,) each.
+    """
     guessing = 1.0 / task.classes
     found = _balanced(task, labels, right)
     # Who is right less often than by guessing is so by chance.
@@ -53,10 +40,19 @@ def floor_of(task: Task, labels: Labels, right: Bools) -> float:
 
 
 def label_only_right(task: Task, keep: Sequence[str], table: ImageTable, parts: Split) -> Bools:
-    """Which test images the attacker of `floor` gets right: (test images whose label in the task is known,).
+    """Which test images an attacker gets right who is told the kept labels of an image and nothing else:
+    (test images whose label in the task is known,).
 
-    Where the kept labels tell nothing (nothing is kept, or the task itself is), it names one class for all:
-    that is as good as guessing. Arguments as of `floor`.
+    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
+    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories. Where the kept labels
+    tell nothing (nothing is kept, or the task itself is), one class is named for all: that is as good as
+    guessing.
+
+    Args:
+        task: the attacked task.
+        keep: names of what is kept: categories or attributes.
+        table: the images.
+        parts: how they are divided.
     """
     return right_by_label(task, *_known_parts(task, _telling(task, keep, table), table, parts))
 
@@ -71,15 +67,6 @@ class Known:
     labels: Labels
     kept: Labels
     units: Labels | npt.NDArray[np.str_] | None = None
-
-
-def label_only_floor(task: Task, training: Known, test: Known) -> float:
-    """Accuracy on the test images of an attacker who is told the kept labels of an image and nothing else.
-
-    The kept label (which of the kept categories, or 'other') must remain readable, so what it says about the
-    task no encoder can hide: .5 + N/18 for N kept of ten equally frequent categories.
-    """
-    return _balanced(task, test.labels, right_by_label(task, training, test))
 
 
 def right_by_label(task: Task, training: Known, test: Known) -> Bools:
