@@ -135,6 +135,25 @@ def test_a_dry_run_prints_every_command_and_writes_nothing(
     assert not out.exists()
 
 
+def test_settings_are_set_by_flag_but_alpha(
+    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["sweep", str(places), *NAMES, "--alpha", "0.5", "--out", str(out), "--time-limit", "0.000001s"]
+    assert main([*command, "--set", "training.batch=4", "--set", "verification.views=1"]) == 1
+    asked = json.loads((out / "settings.json").read_text())
+    assert asked["settings"]["training"]["batch"] == 4
+    assert asked["settings"]["verification"]["views"] == 1
+    assert "--set training.batch=4 --set verification.views=1" in asked["command"]
+    capsys.readouterr()
+    assert main([*command, "--set", "training.alpha=2"]) == 2
+    assert capsys.readouterr().err == (
+        "--set training.alpha is not for a sweep, which tries several: name them with --alpha.\n"
+    )
+    assert main([*command, "--set", "training.bach=2"]) == 2
+    assert "did you mean 'batch'?" in capsys.readouterr().err
+
+
 def test_the_command_of_the_documentation_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
     text = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text()
     (command,) = [line.split() for line in text.splitlines() if line.startswith("    scotoma sweep")]

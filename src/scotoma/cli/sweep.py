@@ -11,7 +11,17 @@ from cyclopts import Parameter
 
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
-from scotoma.cli.options import Names, Switch, names, overlay, resumable, seconds, seed_numbers
+from scotoma.cli.options import (
+    Names,
+    Settings,
+    Switch,
+    assigned,
+    names,
+    overlay,
+    resumable,
+    seconds,
+    seed_numbers,
+)
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
@@ -54,6 +64,8 @@ class SweepOptions:
     training: Mapping[str, Any] = field(default_factory=dict)
     verification: Mapping[str, Any] = field(default_factory=dict)
     split: Mapping[str, Any] = field(default_factory=dict)
+    # What --set has put into the tables, for the record: no key of a file.
+    sets: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         problems = []
@@ -83,6 +95,7 @@ class SweepOptions:
             "preset": self.preset,
             "seeds": self.seeds,
             **self.labels.flags(),
+            "set": list(self.sets),
             "config": config,
             "out": self.out,
         }
@@ -98,6 +111,7 @@ def sweep(
     categories: Names = None,
     preset: str | None = None,
     seeds: _Seeds = None,
+    settings: Settings = None,
     out: Path | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
@@ -124,6 +138,7 @@ def sweep(
         categories: the categories that take part at all. Default: all.
         preset: how large, how long: demo, small or paper, as in scotoma train. Default: small.
         seeds: where random choices come from, numbers with commas: each alpha is tried with each. Default: 0.
+        settings: any setting of the preset, as in --set training.iterations=500; may be given several times.
         out: the folder to write.
         overwrite: replace an earlier sweep in OUT.
         config: a TOML file with these options and any setting of the preset; flags go over it.
@@ -131,6 +146,11 @@ def sweep(
         dry_run: run nothing; print every cell with its command.
     """
     limit = None if time_limit is None else seconds(time_limit, "--time-limit")
+    sets = assigned(settings or ())
+    if "alpha" in sets.get("training", {}):
+        raise InputError(
+            "--set training.alpha is not for a sweep, which tries several: name them with --alpha."
+        )
     flags = {
         "data": data,
         "hide": names(hide, "--hide"),
@@ -143,8 +163,9 @@ def sweep(
         "overwrite": overwrite,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags)
+    values, where = overlay(config, flags | sets)
     options = build(SweepOptions, values, where)
+    object.__setattr__(options, "sets", tuple(settings or ()))
     failures = _sweep(options, where, config, dry_run, limit)
     if failures is not None:
         raise failures
@@ -216,7 +237,9 @@ def _with_earlier(options: SweepOptions) -> SweepOptions:
         tuple(dict.fromkeys([*(before.get(name) or ()), *now]))
         for name, now in (("alpha", options.alpha), ("seeds", options.seeds))
     )
-    return replace(options, alpha=alphas, seeds=seeds)
+    found = replace(options, alpha=alphas, seeds=seeds)
+    object.__setattr__(found, "sets", options.sets)
+    return found
 
 
 def _attributes(options: SweepOptions) -> "Mapping[str, Attribute]":
