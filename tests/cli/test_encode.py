@@ -66,6 +66,32 @@ def test_the_file_holds_codes_and_nothing_else(encoder: Path, places: Path, tmp_
     assert not any(name in content for name in (b"office", b"bar", b"00.png", b"places"))
 
 
+def test_a_table_is_encoded_in_the_order_of_its_rows(
+    encoder: Path, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `verify` takes codes beside the same table."""
+    files = sorted(each.relative_to(places).as_posix() for each in places.rglob("*.png"))[::-7]
+    table = tmp_path / "faces.csv"
+    table.write_text("".join(f"{line}\n" for line in ("old,file", *(f"1,{file}" for file in files))))
+    ids = tmp_path / "ids.csv"
+    assert encode(encoder, table, tmp_path / "some.npz", "--root", str(places), "--ids", str(ids)) == 0
+    assert [row.split(",")[1] for row in ids.read_text().splitlines()[1:]] == files
+    assert encode(encoder, places, tmp_path / "all.npz") == 0
+    some, every = (np.load(tmp_path / name)["codes"] for name in ("some.npz", "all.npz"))
+    assert some == pytest.approx(every[::-1][::7], abs=1e-5)
+    capsys.readouterr()
+    assert encode(encoder, table, tmp_path / "none.npz") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"  None of the {len(files)} rows of 'file' names an image below {tmp_path}: --root names the folder "
+        "that paths start from, --file-column the column."
+    )
+    assert encode(encoder, places, tmp_path / "none.npz", "--root", str(places), "--file-column", "x") == 2
+    assert capsys.readouterr().err == (
+        f"--root is about a table, and {places} is none.\n"
+        f"--file-column is about a table, and {places} is none.\n"
+    )
+
+
 def test_the_join_is_written_apart(encoder: Path, places: Path, tmp_path: Path) -> None:
     ids = tmp_path / "ids.csv"
     assert encode(encoder, places, tmp_path / "codes.npz", "--ids", str(ids)) == 0

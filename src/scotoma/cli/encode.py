@@ -27,6 +27,8 @@ class EncodeOptions:
     out: Path
     ids: Path | None = None
     pictures: Path | None = None
+    root: Path | None = None
+    file_column: str | None = None
     overwrite: bool = False
 
 
@@ -37,24 +39,30 @@ def encode(
     out: Path | None = None,
     ids: Path | None = None,
     pictures: Path | None = None,
+    root: Path | None = None,
+    file_column: str | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
 ) -> None:
     """Encode images with a finished encoder.
 
-    OUT holds the codes only, in the order of the sorted inputs: no file name, no EXIF, no category. Which
-    code belongs to which image is written to a file of its own, and only if you ask for it with --ids: keep
-    that file to yourself. Where names tell something (folders named by category), their order tells it too:
-    then give neutral names first.
+    OUT holds the codes only, in the order of the sorted inputs, of a table in that of its rows: no file name,
+    no EXIF, no category. Which code belongs to which image is written to a file of its own, and only if you
+    ask for it with --ids: keep that file to yourself. Where names tell something (folders named by category),
+    their order tells it too: then give neutral names first.
 
     Example: scotoma encode runs/terminal/encoder.safetensors photos --out codes.npz
+    Example: scotoma encode runs/faces/encoder.safetensors faces.csv --out codes.npz
 
     Args:
         encoder: the encoder file (encoder.safetensors).
-        images: the images: an image file, a folder (with folders and links in it), or the word fashion-mnist.
+        images: the images: an image file, a folder (with folders and links in it), a table that names files
+            (.csv, .tsv), or the word fashion-mnist.
         out: the file to write: .npz (array "codes", float32: images, channels, height, width).
         ids: a file (.csv) that joins the rows of OUT to the names of the images.
         pictures: a folder for pictures of the codes (.png), to look at; named by row.
+        root: the folder that the paths of a table start from. Default: the table's own.
+        file_column: the column of a table with the images' paths. Default: found by itself.
         overwrite: replace the files if they exist.
         config: a TOML file with these options; flags go over it.
     """
@@ -64,6 +72,8 @@ def encode(
         "out": out,
         "ids": ids,
         "pictures": pictures,
+        "root": root,
+        "file_column": file_column,
         "overwrite": overwrite,
     }
     options = read_options(EncodeOptions, config, flags)
@@ -72,7 +82,7 @@ def encode(
     from scotoma.encoder_file import load_encoder
 
     frozen = load_encoder(options.encoder)
-    shape = _write(options, frozen, *_encoded(options.images, frozen, use_cores()))
+    shape = _write(options, frozen, *_encoded(options, frozen, use_cores()))
     print(f"Codes: {options.out} (codes: {' x '.join(map(str, shape))}, float32)")
     if options.ids is not None:
         print(f"Which row is which image: {options.ids}. Keep it to yourself.")
@@ -86,7 +96,16 @@ def _check_outputs(options: EncodeOptions) -> None:
     Raises:
         InputError: tells of each that is there already or cannot be what is asked.
     """
+    from scotoma.data.attribute_table import is_table
+
     problems = []
+    if not is_table(Path(options.images)):
+        given = {"--root": options.root, "--file-column": options.file_column}
+        problems += [
+            f"{flag} is about a table, and {options.images} is none."
+            for flag, value in given.items()
+            if value is not None
+        ]
     if options.out.suffix != ".npz":
         problems.append(f"--out {options.out} must end in .npz.")
     if options.ids is not None and options.ids.suffix != ".csv":
@@ -121,7 +140,9 @@ def _check_pictures(folder: Path, overwrite: bool) -> Iterator[str]:
             yield f"{folder} exists already: choose another, or give --overwrite to replace it."
 
 
-def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Sequence[str], Iterator["Codes"]]:
+def _encoded(
+    options: EncodeOptions, encoder: "FrozenEncoder", threads: int
+) -> tuple[Sequence[str], Iterator["Codes"]]:
     """Names of the images, and their codes in the same order, some at a time, made as they are asked for.
 
     Each of the threads takes images from the file to the code, and computes in itself alone.
@@ -133,7 +154,7 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
     from scotoma.data.decoding import fit_square
     from scotoma.data.fashion import FASHION, is_idx_folder
     from scotoma.data.images import read_arrays
-    from scotoma.data.photos import decode_files, list_photos, other_formats
+    from scotoma.data.photos import decode_files
     from scotoma.encoder_file import ENCODE_BATCH
     from scotoma.runs.threads import Workers, in_threads
 
@@ -147,6 +168,7 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
     def encoded(fitted: Iterable["Pixels"]) -> "Codes":
         return encoder.encode(np.stack(list(fitted))).numpy()
 
+    images = options.images
     if images == FASHION or is_idx_folder(Path(images)):
         arrays = read_arrays(find_images(images))[0][..., None]
         names: Sequence[str] = [f"image {row}" for row in range(len(arrays))]
@@ -156,11 +178,27 @@ def _encoded(images: str, encoder: "FrozenEncoder", threads: int) -> tuple[Seque
             "encoding images",
             workers=workers,
         )
-    others: Counter[str] = Counter()
-    folder, names = list_photos(Path(images), others)
-    if said := other_formats(others):
-        print(f"{images}: {said}")
+    folder, names = _files(options)
     return names, decode_files(folder, names, fit, encoded, workers=workers)
+
+
+def _files(options: EncodeOptions) -> tuple[Path, Sequence[str]]:
+    """The folder of the images, and their paths below it: sorted, or in the order of a table's rows."""
+    from scotoma.data.attribute_table import Reading, is_table, read_attribute_table
+    from scotoma.data.photos import list_photos, other_formats
+
+    images = Path(options.images)
+    if not is_table(images):
+        others: Counter[str] = Counter()
+        found = list_photos(images, others)
+        if said := other_formats(others):
+            print(f"{images}: {said}")
+        return found
+    table = read_attribute_table(images, Reading(options.file_column, options.root))
+    for note in table.notes:
+        print(f"{images}: {note}")
+    by_row = sorted(zip(table.lines, table.files, strict=True))
+    return table.root, [file for _, file in by_row]
 
 
 def _write(
