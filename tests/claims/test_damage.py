@@ -20,6 +20,7 @@ from scotoma.errors import InputError
 from scotoma.networks.baselines import Identity
 from scotoma.networks.encoder import Encoder
 from scotoma.runs.json_text import checksum_of
+from scotoma.runs.leaks import Excess
 from scotoma.runs.results import Cell, Counts, Point, Results
 from scotoma.runs.run_folder import MARKER, claim
 from scotoma.runs.tensor_file import write_tensors
@@ -58,9 +59,9 @@ def cell(task: Task = ANT) -> Cell:
     made = cells(Path()).failed(SUBJECT, task, AttackSettings(), "", 0.0)
     point = Point(100, 1e-3, 0.25, 0.5, 0.75)
     figures: dict[str, Any] = {name: 0.625 for name in ("val_accuracy", "test_accuracy", "auc", "bits")}
-    return replace(
-        made, state="done", seconds=1.5, curve=(point,), counts=Counts((0, 1), (2, 3), (4, 5)), **figures
-    )
+    counts = Counts((0, 1), (2, 3), (4, 5))
+    excess = Excess(0.125, 0.0625, 0.03125, 0.25, 0.5)
+    return replace(made, state="done", seconds=1.5, curve=(point,), counts=counts, excess=excess, **figures)
 
 
 def written_results(folder: Path) -> None:
