@@ -323,7 +323,7 @@ ENCODER_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(path.read_bytes() + b"x"),
         NO_FILE,
     ),
-    "a folder": (in_its_place, "cannot be read: Is a directory."),
+    "a folder": (in_its_place, "is a folder, give an encoder file (encoder.safetensors)."),
     "swapped names": (swap, FITS_NOT),
     "another shape": (reshape, FITS_NOT),
     "another type": (retype, FITS_NOT),
