@@ -14,16 +14,21 @@ REFERENCES = ("identity", "blur")
 CHANCE = 0.5
 
 Outcome = Literal["leaks", "no leak", "inconclusive", "failed", "missing"]
+# Why it is open whether a task leaks, though every attack ended with figures.
+Doubt = Literal["still rising", "too few test images", "below the floor", "nothing in the originals"]
 Overall = Literal["leaks", "no leak", "inconclusive", "nothing hidden"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the attacks on one task of one encoder found, and the cell that shows it (None: no attack)."""
+    """What the attacks on one task of one encoder found, and the cell that shows it (None: no attack);
+    `doubt` where that is why it is inconclusive.
+    """
 
     task: str
     outcome: Outcome
     cell: Cell | None
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True)
@@ -164,13 +169,22 @@ def examine(results: Results, encoder: str, task: str) -> Finding:
     if is_above_floor(results, strongest):
         return Finding(task, "leaks", strongest)
     if rising := _strongest([cell for cell in cells if cell.state == "inconclusive"]):
-        return Finding(task, "inconclusive", rising)
+        return Finding(task, "inconclusive", rising, "still rising")
     if failed := [cell for cell in cells if figures(cell) is None]:
         return Finding(task, "failed", failed[0])
-    original = reference(results, task)
-    weak = original is not None and not is_above_floor(results, original)
-    is_open = weak or is_too_open(strongest) or is_below_floor(strongest)
-    return Finding(task, "inconclusive" if is_open else "no leak", strongest)
+    doubt = _doubt(results, strongest)
+    return Finding(task, "inconclusive" if doubt else "no leak", strongest, doubt)
+
+
+def _doubt(results: Results, cell: Cell) -> Doubt | None:
+    if is_too_open(cell):
+        return "too few test images"
+    if is_below_floor(cell):
+        return "below the floor"
+    original = reference(results, cell.task)
+    if original is not None and not is_above_floor(results, original):
+        return "nothing in the originals"
+    return None
 
 
 def overall(results: Results, encoder: EncoderSummary) -> Overall:

@@ -13,8 +13,6 @@ from scotoma.reports.findings import (
     examine,
     figures,
     headline,
-    is_below_floor,
-    is_too_open,
     judged,
     p_value,
     reference,
@@ -115,21 +113,22 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         if reference(results, finding.task) is None:
             untested = " (whether the same attack finds it in the original images was not tested)"
         return f"no leak of {task} was found: {finds}{untested}{_luck(results, cell, found)}{_power(cell)}"
-    if cell.state == "inconclusive":
+    if finding.doubt == "still rising":
         rising = "a fresh attacker was still improving when its budget ended, right in"
         return f"whether {task} leaks is open: {rising} {cases}"
-    if is_too_open(cell):
-        return f"whether {task} leaks is open: {_few(cell)}; {finds}"
-    if is_below_floor(cell):
-        below = (
+    if finding.doubt == "too few test images":
+        why = _few(cell)
+    elif finding.doubt == "below the floor":
+        why = (
             "the attacker is clearly worse than somebody who knows the kept labels only, and what it finds "
             "beyond them may be hidden below the floor"
         )
-        return f"whether {task} leaks is open: {below}; {finds}"
-    weak = (
-        "the same attack finds no more than the floor in the original images, so that it would show no leak"
-    )
-    return f"whether {task} leaks is open: {weak}; {finds}"
+    else:
+        why = (
+            "the same attack finds no more than the floor in the original images, so that it would show no "
+            "leak"
+        )
+    return f"whether {task} leaks is open: {why}; {finds}"
 
 
 def _more(cell: Cell, found: Figures) -> str:
