@@ -82,8 +82,6 @@ def compare(
 def _both(options: CompareOptions) -> "tuple[Attacked, Attacked]":
     """Both runs, or what is wrong with either."""
     found, problems = [], []
-    if options.a.resolve() == options.b.resolve():
-        problems.append(f"{options.a} is compared with itself: give two folders.")
     for folder in (options.a, options.b):
         try:
             require_folder(folder)
@@ -92,6 +90,8 @@ def _both(options: CompareOptions) -> "tuple[Attacked, Attacked]":
             problems.append(str(error))
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
+    if options.a.resolve() == options.b.resolve():
+        raise InputError(f"{options.a} is compared with itself: give two folders.")
     return found[0], found[1]
 
 
