@@ -137,16 +137,19 @@ def test_a_winner_below_the_floor() -> None:
     said = (
         "The best attacker (cnn, 50.0 %) is 5.6 points worse than somebody who knows the kept labels and "
         "nothing else. It cannot read the kept labels: the encoder does not keep them, or the attacker is "
-        "weak."
+        "weak. A leak of less than 10.6 points may be hidden below the floor."
     )
     assert winner_below_floor(WINNER) == Flag("winner-below-floor", said, blocks=True)
+    small = winner_below_floor(replace(WINNER, smallest_leak=0.043))
+    assert small == Flag("winner-below-floor", said.replace("10.6", "9.9"), blocks=False)
     # The interval is as wide above: -.056 + .06.
     assert winner_below_floor(replace(WINNER, excess_low=-0.116)) is None
     assert winner_below_floor(replace(WINNER, excess=0.02, excess_low=0.01)) is None
     assert winner_below_floor(WINNER, floor_is_guessing=True) == Flag(
         "winner-below-floor",
         "The best attacker (cnn, 50.0 %) is 5.6 points worse than guessing. That comes about by chance in "
-        "one case of forty; or test images are unlike those that it learned from.",
+        "one case of forty; or test images are unlike those that it learned from. A leak of less than 10.6 "
+        "points may be hidden below the floor.",
         blocks=True,
     )
 

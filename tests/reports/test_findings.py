@@ -60,7 +60,7 @@ FOUND, NOTHING_FOUND = beyond(0.06), beyond(0.01)
         ("done", 0.0196, "leaks"),
         ("done", 0.0195, "no leak"),
         ("done", -0.0195, "no leak"),
-        ("done", -0.0197, "inconclusive"),
+        ("done", -0.0603, "inconclusive"),
         ("inconclusive", 0.0196, "leaks"),
         ("inconclusive", 0.0195, "inconclusive"),
         ("failed", None, "failed"),

@@ -66,19 +66,25 @@ def test_a_leak_within_the_interval_is_shown_by_the_same_images() -> None:
     )
 
 
-def test_an_attacker_below_the_floor_leaves_it_open() -> None:
+def test_an_attacker_far_below_the_floor_leaves_it_open() -> None:
     """It is worse than somebody who reads the kept labels only, so that a weak one is no proof."""
-    made = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(-0.02, 0.0101)}))
+    made = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(-0.061, 0.0311)}))
     assert overall(made, made.encoders[-1]) == "inconclusive"
     assert verdict(made).startswith(
         "Whether `shirt` leaks is open: the attacker is clearly worse than somebody who knows the kept "
-        "labels only, and what it finds beyond them may be hidden below the floor; a fresh attacker rightly "
-        "tells whether an encoded image shows it in 56.2 % of cases (95 % interval 54.1 to 58.3; "
+        "labels only, and a leak of 10 points may be hidden below the floor; a fresh attacker rightly tells "
+        "whether an encoded image shows it in 56.2 % of cases (95 % interval 54.1 to 58.3; "
     )
-    near = changed(results(), "encoder", "shirt", **(BELOW | {"excess": beyond(-0.02, 0.0103)}))
-    assert overall(near, near.encoders[-1]) == "no leak"
-    for high, expected in ((0.555, "inconclusive"), (0.557, "no leak")):
-        old = changed(results(), "encoder", "shirt", **(OLD | {"test_high": high}))
+    # Not clearly worse; and of 10 points less than one is hidden.
+    for excess in (beyond(-0.061, 0.0312), beyond(-0.059, 0.01)):
+        near = changed(results(), "encoder", "shirt", **(BELOW | {"excess": excess}))
+        assert overall(near, near.encoders[-1]) == "no leak"
+    for low, high, expected in (
+        (0.455, 0.555, "inconclusive"),
+        (0.457, 0.555, "no leak"),
+        (0.455, 0.557, "no leak"),
+    ):
+        old = changed(results(), "encoder", "shirt", **(OLD | {"test_low": low, "test_high": high}))
         assert overall(old, old.encoders[-1]) == expected
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
-from scotoma.runs.leaks import MOST_MISSED, POWER
+from scotoma.runs.leaks import MOST_MISSED, POWER, hidden_below_floor
 from scotoma.runs.verdict import Attempt, Flag, Reference, Winner
 
 BELOW_CHANCE = "below-chance-on-training"
@@ -139,11 +139,12 @@ def too_few_test_images(smallest_leak: float, limit: float = MOST_MISSED) -> Fla
 
 def winner_below_floor(winner: Winner, floor_is_guessing: bool = False) -> Flag | None:
     """The best attacker is clearly worse than the kept labels alone: the upper bound of the one-sided 97.5 %
-    interval of its excess is below 0. Blocks: it does not read the kept labels, so that what it finds beyond
-    them may be hidden below the floor.
+    interval of its excess is below 0. Blocks if a leak of `MOST_MISSED` may be hidden so: what the attacker
+    finds beyond the kept labels, which it does not read, shows only above the floor.
     """
     if winner.excess_high >= 0:
         return None
+    missed = hidden_below_floor(winner.excess, winner.smallest_leak)
     worse = (
         f"The best attacker ({winner.attacker}, {100 * winner.accuracy:.1f} %) is "
         f"{-100 * winner.excess:.1f} points worse than"
@@ -158,7 +159,8 @@ def winner_below_floor(winner: Winner, floor_is_guessing: bool = False) -> Flag 
             f"{worse} somebody who knows the kept labels and nothing else. It cannot read the kept labels: "
             "the encoder does not keep them, or the attacker is weak."
         )
-    return Flag(WINNER_BELOW_FLOOR, said, blocks=True)
+    said += f" A leak of less than {100 * missed:.1f} points may be hidden below the floor."
+    return Flag(WINNER_BELOW_FLOOR, said, blocks=missed > MOST_MISSED)
 
 
 def originals_not_read(original: Reference | None, floor: float) -> Flag | None:

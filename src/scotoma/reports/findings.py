@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from scotoma.runs.leaks import LEVEL, MOST_MISSED, holm
+from scotoma.runs.leaks import LEVEL, MOST_MISSED, hidden_below_floor, holm
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
 
 REFERENCES = ("identity", "blur")
@@ -145,13 +145,15 @@ def is_too_open(cell: Cell) -> bool:
 
 
 def is_below_floor(cell: Cell) -> bool:
-    """Whether an attacker is clearly worse than the kept labels alone: it cannot read what is kept, and what
-    it finds beyond may be hidden below the floor. Where no comparison is recorded its interval lies below.
+    """Whether an attacker is clearly worse than the kept labels alone, and by so much that a leak of
+    `MOST_MISSED` may be hidden below the floor. Where no comparison is recorded: its interval lies below, and
+    reaches so far.
     """
-    if cell.excess is not None:
-        return cell.excess.high < 0
+    if (excess := cell.excess) is not None:
+        missed = hidden_below_floor(excess.estimate, excess.smallest_leak)
+        return excess.high < 0 and missed > MOST_MISSED
     found = figures(cell)
-    return found is not None and found.high < cell.floor
+    return found is not None and found.high < cell.floor and cell.floor - found.low > MOST_MISSED
 
 
 def examine(results: Results, encoder: str, task: str) -> Finding:

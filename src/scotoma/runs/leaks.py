@@ -33,6 +33,13 @@ class Excess:
         return 2 * self.estimate - self.low
 
 
+def hidden_below_floor(excess: float, smallest_leak: float) -> float:
+    """How large a leak may go unseen where the excess is negative: before it shows it has to make up, too,
+    for what the attacker lacks of the kept labels.
+    """
+    return smallest_leak - min(excess, 0.0)
+
+
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Each p-value corrected for all of them (Holm, 1979): rejecting those below a level keeps the chance of
     any wrong rejection below it, however the tests depend on each other.
