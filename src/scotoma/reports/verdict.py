@@ -13,6 +13,7 @@ from scotoma.reports.findings import (
     examine,
     figures,
     headline,
+    is_too_open,
     judged,
     p_value,
     reference,
@@ -115,7 +116,8 @@ def _hidden(results: Results, finding: Finding, kept: int, explained: bool) -> s
         return f"no leak of {task} was found: {finds}{untested}{_luck(results, cell, found)}{_power(cell)}"
     if finding.doubt == "still rising":
         rising = "a fresh attacker was still improving when its budget ended, right in"
-        return f"whether {task} leaks is open: {rising} {cases}"
+        few = f"; {_few(cell)}" if is_too_open(cell) else ""
+        return f"whether {task} leaks is open: {rising} {cases}{few}"
     if finding.doubt == "too few test images":
         why = _few(cell)
     elif finding.doubt == "below the floor":
