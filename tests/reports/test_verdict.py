@@ -151,8 +151,8 @@ def test_a_rising_attacker_below_the_floor_leaves_it_open() -> None:
     )
     few = BELOW | {"excess": beyond(0.006, 0.036, smallest_leak=0.271)}
     assert (
-        "against 86.9 % on the original images; there are too few test images, a leak of 27.1 points would be "
-        f"missed in one case of five. {KEPT}"
+        "against 86.9 % on the original images; there are too few test images, a leak of 27.1 points would "
+        f"be missed in one case of five. {KEPT}"
     ) in verdict(changed(results(), "encoder", "shirt", state="inconclusive", **few))
 
 
