@@ -32,6 +32,7 @@ def test_a_large_class_gives_way_to_small_ones_and_is_taken_in_equal_steps() -> 
     assert steps == [{5, 6}, {1, 2}, {1}, {1}]
     assert np.array_equal(every.at_most(5000).codes.centre, every.codes.centre)
     assert (some.codes.views.shape, some.originals) == ((0, 400, 1), None)
+    assert every.at_most(1000).codes.centre is every.codes.centre
 
 
 def test_a_rare_category_at_the_end_of_a_large_class_is_not_left_out() -> None:

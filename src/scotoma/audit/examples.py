@@ -76,16 +76,18 @@ class Examples:
         categories likewise, in equal steps. Each category weighs as much as it does in all; the mean weight
         is 1. Without views and originals.
         """
-        rows = self._rows_at_most(count)
+        rows = self.rows_at_most(count)
         labels, weights = self.labels[rows], self.weights[rows].astype(np.float64)
         for label in np.unique(labels):
             here = labels == label
             weights[here] *= self.weights[self.labels == label].sum() / weights[here].sum()
-        centre = self.codes.centre[rows]
+        # Where all fit nothing is copied: codes may be large.
+        centre = self.codes.centre if len(rows) == len(self) else self.codes.centre[rows]
         codes = Encoded(centre, np.empty((0, *centre.shape), np.float32))
         return Examples(codes, labels, self.classes[rows], weights * len(rows) / weights.sum())
 
-    def _rows_at_most(self, count: int) -> Labels:
+    def rows_at_most(self, count: int) -> Labels:
+        """Which images `at_most` chooses, in order."""
         kinds, sizes = np.unique(self.classes, return_counts=True)
         chosen = []
         for kind, fit in zip(kinds, _fitting(sizes, count), strict=True):

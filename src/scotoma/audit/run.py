@@ -268,7 +268,8 @@ class _Audit:
         }
         known_right = label_only_right(task, keep, self.table, self.parts)
         learned_from = [arm for arm in material.arms if material.has_enough(task, arm)]
-        errors = [guessing_error(parts[arm].at_most(MOST_TRAINING).labels, task) for arm in learned_from]
+        looked_at = [parts[arm].labels[parts[arm].rows_at_most(MOST_TRAINING)] for arm in learned_from]
+        errors = [guessing_error(labels, task) for labels in looked_at]
         return Case(
             task,
             self.request.role(str(task)),

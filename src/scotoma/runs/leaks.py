@@ -30,7 +30,12 @@ class Excess:
     @property
     def high(self) -> float:
         """The upper bound of the one-sided 97.5 % interval."""
-        return 2 * self.estimate - self.low
+        return upper_bound(self.estimate, self.low)
+
+
+def upper_bound(estimate: float, low: float) -> float:
+    """The upper end of an interval that is as wide above its estimate as below."""
+    return 2 * estimate - low
 
 
 def hidden_below_floor(excess: float, smallest_leak: float) -> float:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scotoma.runs.leaks import upper_bound
 from scotoma.runs.results import Role
 from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
@@ -85,7 +86,7 @@ class Winner(_Trial):
     @property
     def excess_high(self) -> float:
         """The upper bound of the one-sided 97.5 % interval of the excess."""
-        return 2 * self.excess - self.excess_low
+        return upper_bound(self.excess, self.excess_low)
 
 
 # What an audit calls the reference without any encoder.
