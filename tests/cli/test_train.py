@@ -217,6 +217,25 @@ def test_overwrite_trains_anew_once_the_new_run_is_known_to_be_possible(
     assert scotoma.load_encoder(out / "encoder.safetensors").card.training["seed"] == 1
 
 
+def test_names_that_are_not_there_are_told_before_any_image_is_decoded(
+    places: Path,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("scotoma.data.images.decoded", lambda *_, **__: pytest.fail("decoded"))
+    for more in ([], ["--dry-run"]):
+        assert train(places, tmp_path / "run", tiny, *more, keep="ofice") == 2
+        assert "keep: 'ofice' is no category of these images" in capsys.readouterr().err
+    shape = ["--size", "16", "--channels", "3", "--out", str(tmp_path / "run")]
+    assert (
+        main(["verify", "blur=3", "--data", str(places), "--suite", "standard", "--hide", "baar", *shape])
+        == 2
+    )
+    assert "hide: 'baar' is no category of these images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["train", "verify", "check"])
 @pytest.mark.parametrize("said", ["-1", "1.5", "one"])
 def test_a_seed_is_a_whole_number_from_0_on(

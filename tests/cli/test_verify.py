@@ -179,7 +179,12 @@ def test_other_settings_do_not_go_on_in_the_same_folder(
 
 
 def test_an_anonymous_encoder_needs_names(
-    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    encoder: Path,
+    places: Path,
+    attacks: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     anonymous = rewritten(encoder, tmp_path / "a.safetensors", hide=None, keep=None, categories=None)
     out = tmp_path / "attacked"
@@ -187,7 +192,9 @@ def test_an_anonymous_encoder_needs_names(
     assert capsys.readouterr().err == (
         "This encoder file is anonymous: it does not say what it hides. Name it with --hide (and --keep).\n"
     )
-    assert verify(anonymous, places, out, attacks, "--baselines", "none", "--hide", "bra") == 2
+    with monkeypatch.context() as patched:  # told before any image is decoded
+        patched.setattr("scotoma.data.images.decoded", lambda *_, **__: pytest.fail("decoded"))
+        assert verify(anonymous, places, out, attacks, "--baselines", "none", "--hide", "bra") == 2
     assert "'bra' is no category of these images; the nearest is 'bar'." in capsys.readouterr().err
     assert not out.exists()
     assert verify(anonymous, places, out, attacks, "--baselines", "none", "--hide", "bar") == 0

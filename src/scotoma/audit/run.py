@@ -1,7 +1,7 @@
 """How does an audit go from an encoder and images to `verdict.json`?"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -29,7 +29,7 @@ from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
-from scotoma.data.table import ImageTable
+from scotoma.data.table import Attribute, ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks, require_hidden_or_kept
 from scotoma.encoder_file import Card
 from scotoma.errors import InputError
@@ -126,6 +126,19 @@ def require_images(
     _Audit(target, table, request, Path(), Crew(1, Silent(), None), utility)
 
 
+def require_names(
+    card: Card | None, request: AuditRequest, attributes: Mapping[str, Attribute]
+) -> list[Task]:
+    """The tasks to attack, once images with these attributes are known to have all that is named.
+
+    Raises:
+        InputError: names that are not there, or both hidden and kept.
+    """
+    if card is None or card.hide is None:  # else training has seen to it, and these may be other images
+        require_hidden_or_kept(request.hide, request.keep, attributes)
+    return attack_tasks(request.tasks or (*request.hide, *request.keep), attributes)
+
+
 def digest_of(target: Target | Floats) -> str:
     """A name for exactly what is attacked."""
     if isinstance(target, Target):
@@ -150,9 +163,7 @@ class _Audit:
         self.attacked, self.utility = target, utility
         self.digest = digest_of(target)
         card = self.card
-        if card is None or card.hide is None:  # else training has seen to it, and these may be other images
-            require_hidden_or_kept(request.hide, request.keep, table.attributes)
-        self.tasks = attack_tasks(request.tasks or (*request.hide, *request.keep), table.attributes)
+        self.tasks = require_names(card, request, table.attributes)
         self.parts = divide(table, card.split if card else SplitRecipe(request.seed, Fractions()))
         attacked = {part: rows for part, rows in vars(self.parts).items() if part != "reserve"}
         require_every_class(table, self.tasks, attacked)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scotoma.audit.run import AuditRequest
     from scotoma.audit.targets import Target
-    from scotoma.data.table import ImageTable
+    from scotoma.data.table import Attribute, ImageTable
     from scotoma.runs.more import Piece
     from scotoma.runs.verdict import Verdict
 
@@ -163,6 +163,7 @@ def _unnamed(options: VerifyOptions, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", unnamed: bool) -> "ImageTable":
+    from scotoma.audit.run import require_names
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
@@ -170,8 +171,12 @@ def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", u
     names = (*request.hide, *request.keep, *(request.tasks or ()))
     if unnamed:
         names += _unnamed(options, names)
+
+    def before_decoding(attributes: "Mapping[str, Attribute]") -> None:
+        require_names(target.card, request, attributes)
+
     if target.card is not None:
-        return open_as_in_training(options, target.card, names)
+        return open_as_in_training(options, target.card, names, before_decoding)
     return open_images(
         options.data,
         target.preprocessing.stored_side,
@@ -179,6 +184,7 @@ def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", u
         categories=options.categories,
         progress=watched(),
         labelling=options.labels.labelling(names),
+        before_decoding=before_decoding,
     )
 
 

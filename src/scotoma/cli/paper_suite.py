@@ -39,10 +39,9 @@ def run_verification(
     deadline = None if limit is None else time.monotonic() + limit
     from scotoma.cli.threads import use_cores
     from scotoma.cli.verify_images import open_as_in_training
-    from scotoma.data.tasks import known_names
     from scotoma.encoder_file import load_encoder
     from scotoma.runs.progress import watched
-    from scotoma.verification.run import make_plan, require_images
+    from scotoma.verification.run import make_plan, require_images, require_names
     from scotoma.verification.run import verify as verify_encoder
 
     _require_encoder_file(options)
@@ -52,10 +51,12 @@ def run_verification(
     plan = make_plan(encoder, _request(options), preset.verification)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = open_as_in_training(options, encoder.card, (*plan.hide, *plan.keep, *plan.tasks))
-    for flag, named in (("tasks", plan.tasks), ("--hide", plan.hide), ("--keep", plan.keep)):
-        if table.categories and (flag == "tasks" or encoder.card.hide is None):
-            known_names(named, table.categories, flag)
+    table = open_as_in_training(
+        options,
+        encoder.card,
+        (*plan.hide, *plan.keep, *plan.tasks),
+        lambda attributes: require_names(encoder, plan, attributes),
+    )
     require_images(encoder, table, _request(options), preset.verification)  # before anything is emptied
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)

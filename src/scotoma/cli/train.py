@@ -190,7 +190,7 @@ def run_training(
     deadline = None if limit is None else time.monotonic() + limit
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = _open_images(options, preset)
+    table = _open_images(options, preset, plan)
     require_images(table, plan)  # before anything is emptied
     threads = use_cores()
     inputs = [Path(each) for each in (options.data, config) if each]
@@ -221,7 +221,7 @@ def show_training(options: TrainOptions, where: str) -> None:
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
-    table = _open_images(options, preset)
+    table = _open_images(options, preset, plan)
     require_images(table, plan)
     for line in (*outline(table, plan, use_cores()), *floors(table, plan)):
         print(line)
@@ -234,7 +234,7 @@ def show_training(options: TrainOptions, where: str) -> None:
     print(f"time      {time_left}")
 
 
-def _open_images(options: TrainOptions, preset: "Preset") -> "ImageTable":
+def _open_images(options: TrainOptions, preset: "Preset", plan: "TrainingPlan") -> "ImageTable":
     from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
 
@@ -245,6 +245,7 @@ def _open_images(options: TrainOptions, preset: "Preset") -> "ImageTable":
         categories=options.categories,
         progress=watched(),
         labelling=options.labels.labelling((*options.hide, *options.keep)),
+        before_decoding=plan.tasks,
     )
 
 

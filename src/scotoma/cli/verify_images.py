@@ -1,5 +1,6 @@
 """On which images is an encoder attacked, and are they divided as they were in training?"""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,18 @@ from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 
 if TYPE_CHECKING:
-    from scotoma.data.table import ImageTable
+    from scotoma.data.table import Attribute, ImageTable
     from scotoma.encoder_file import Card
 
 
-def open_as_in_training(options: VerifyOptions, card: "Card", attributes: tuple[str, ...]) -> "ImageTable":
-    """The images that are named, with these attributes of a table, divided as the encoder file says.
+def open_as_in_training(
+    options: VerifyOptions,
+    card: "Card",
+    attributes: tuple[str, ...],
+    before_decoding: Callable[[Mapping[str, "Attribute"]], object],
+) -> "ImageTable":
+    """The images that are named, with these attributes of a table, divided as the encoder file says;
+    `before_decoding` as `open_images`.
 
     Raises:
         InputError: the images cannot be used, or would be divided in another way than in training.
@@ -35,6 +42,7 @@ def open_as_in_training(options: VerifyOptions, card: "Card", attributes: tuple[
         categories=group,
         progress=watched(),
         labelling=labelling,
+        before_decoding=before_decoding,
     )
 
 

@@ -59,13 +59,16 @@ def open_images(
     categories: Sequence[str] | None = None,
     progress: Progress | None = None,
     labelling: Labelling | None = None,
+    before_decoding: Callable[[Mapping[str, Attribute]], object] | None = None,
 ) -> ImageTable:
     """Open the images of a source, or of some of its categories: `side` x `side` pixels, 1 or 3 channels.
 
     The shorter side is scaled (antialiased) to `side`, the centre taken. Images whose pixels stand in several
     of these categories are left out and named in `left_out`; equal images for which a table says different
     things lose the label in question. Files are decoded once and cached in `cache` (default:
-    `default_cache()`); the embedded set and IDX files are read into memory.
+    `default_cache()`); the embedded set and IDX files are read into memory. `before_decoding` is given what
+    is known of the files before any is decoded, labels of all, so that it can refuse: names that are not
+    there are told at once.
 
     Raises:
         InputError: the source, a category, an attribute, the size or an image file cannot be used; a category
@@ -79,6 +82,8 @@ def open_images(
         table = _open_arrays(everything, side, channels, categories, progress)
     else:
         catalogue = everything if categories is None else everything.restricted_to(categories)
+        if before_decoding is not None:
+            before_decoding(said or by_category(catalogue.categories, catalogue.labels))
         opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
         table = _open_files(catalogue, opened, said)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]

@@ -1,6 +1,7 @@
 """How does a verification run go from an encoder file and images to `results.json` and a gallery?"""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from scotoma.data.table import CATEGORY, ImageTable
-from scotoma.data.tasks import require_hidden_or_kept
+from scotoma.data.table import CATEGORY, Attribute, ImageTable
+from scotoma.data.tasks import attack_tasks, require_hidden_or_kept
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
@@ -112,11 +113,24 @@ def _suite(
 ) -> tuple[Suite, bool]:
     """The suite, and whether these are the images of training."""
     plan = make_plan(encoder, request, attack)
-    if encoder.card.hide is None:  # else training has seen to it, and these may be other images
-        require_hidden_or_kept(plan.hide, plan.keep, table.attributes)
+    require_names(encoder, plan, table.attributes)
     subjects = subjects_of(encoder, request.baselines, encoder.card.encoder, attack)
     suite = Suite(table, subjects, plan, folder, progress)
     return suite, require_same_parts(encoder.card, table, suite.parts, plan.hide, plan.keep)
+
+
+def require_names(
+    encoder: FrozenEncoder, plan: VerificationPlan, attributes: Mapping[str, Attribute]
+) -> None:
+    """Check that images with these attributes have what is attacked and, for an anonymous file, what it hides
+    and keeps.
+
+    Raises:
+        InputError: names that are not there, or both hidden and kept.
+    """
+    if encoder.card.hide is None:  # else training has seen to it, and these may be other images
+        require_hidden_or_kept(plan.hide, plan.keep, attributes)
+    attack_tasks(plan.tasks, attributes)
 
 
 def make_plan(
