@@ -151,3 +151,6 @@ def test_the_report_sums_and_divides_by_cores(monkeypatch: pytest.MonkeyPatch) -
     # Where there are more encoders than cores, they share them.
     equal = [Cost(str(number), 1, 1, 10.0) for number in range(16)]
     assert report(equal)[-1].startswith("In all 7 days of one core, 40.0 hours on 4 cores, ")
+    assert report(equal)[:-1] == [
+        "16 encoders (0, ...): 1 iterations, 1 images, about 10.0 hours on a core each"
+    ]

@@ -64,11 +64,16 @@ def images_in_training(cell: EncoderCell, preset: Preset) -> int:
 
 
 def report(costs: Sequence[Cost]) -> list[str]:
-    """A line for each encoder, and all together on the cores of this machine."""
+    """A line for each encoder, or for those that cost the same, and all together on this machine's cores."""
+    alike: dict[str, list[str]] = {}
+    for each in costs:
+        takes = (
+            f"{each.iterations:,} iterations, {each.images:,} images, about {_hours(each.hours)} on a core"
+        )
+        alike.setdefault(takes, []).append(each.label)
     lines = [
-        f"{each.label}: {each.iterations:,} iterations, {each.images:,} images, about "
-        f"{_hours(each.hours)} on a core"
-        for each in costs
+        f"{same[0]}: {takes}" if len(same) == 1 else f"{len(same)} encoders ({same[0]}, ...): {takes} each"
+        for takes, same in alike.items()
     ]
     total = sum(each.hours for each in costs)
     together = max(total / cores(), max((each.hours for each in costs), default=0.0))
