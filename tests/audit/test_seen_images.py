@@ -1,13 +1,14 @@
 """What does an audit make of images that its encoder was trained on, wholly or in part?"""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scotoma.audit import suites
-from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.run import COSTLY, AuditRequest, audit
 from scotoma.data.splits import Fractions, SplitRecipe, divide, parts_digest
 from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.encoder_file import Card
@@ -91,6 +92,22 @@ def test_a_reserve_of_which_no_label_is_known_leaves_the_other_arm(tmp_path: Pat
     by_task = {task.task: {attempt.sees for attempt in task.attempts} for task in verdict.tasks}
     assert by_task == {"h": {"same"}, "k": {"same", "fresh"}}
     assert [flag.task for flag in verdict.flags if flag.code == "no-fresh-images"] == ["h"]
+
+
+def test_costly_attackers_learn_what_is_kept_from_the_images_of_training_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costly = replace(QUICK[1], name="costly", cost=COSTLY)
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((QUICK[1], costly)))
+    table = images()
+    request = replace(REQUEST, tasks=("h", "k", "x"))
+    verdict = audit(target(card=card(table)), table, request, tmp_path, workers=1)
+    learned_from = {
+        (task.task, attempt.attacker, attempt.sees) for task in verdict.tasks for attempt in task.attempts
+    }
+    every = set(product("hkx", (QUICK[1].name, "costly"), ("same", "fresh")))
+    assert every - learned_from == {("k", "costly", "fresh")}
+    assert learned_from <= every
 
 
 def test_an_encoder_for_utility_alone_must_not_have_seen_test_images(tmp_path: Path) -> None:

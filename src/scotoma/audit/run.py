@@ -21,7 +21,7 @@ from scotoma.audit.judge import Case, judge
 from scotoma.audit.material import Part, rows_of_parts
 from scotoma.audit.more import Subject, find_more
 from scotoma.audit.protocol import MOST_TRAINING, Said, together, winner_of
-from scotoma.audit.queue import Crew, jobs_of, make_attempts
+from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
 from scotoma.audit.suites import SUITES, Suite, SuiteName
@@ -48,6 +48,7 @@ from scotoma.verification.surroundings import surroundings
 
 VERDICT = "verdict.json"
 HALVES: tuple[Part, ...] = ("stopping", "choosing")
+COSTLY = 10  # networks of convolutions, and wide ones
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ class _Audit:
             about = f"{self.digest} {material.digest()}"
             require_same_codes(self.folder, material.codes["test"].centre, about)
         jobs = jobs_of(suite.attackers, self.tasks, material)
-        jobs = [job for job in jobs if material.has_enough(job.task, job.sees)]
+        jobs = [job for job in jobs if material.has_enough(job.task, job.sees) and self._is_worth_it(job)]
         found = make_attempts(jobs, material, attempts, self.request.seed, self.crew, "attackers")
         by_task = {
             task: [each for job, each in zip(jobs, found, strict=True) if job.task == task]
@@ -243,6 +244,13 @@ class _Audit:
             said = [together(committee, arm, of_task, material, task) for committee, arm in pairs]
             of_task += [each for each in said if each]
         return by_task
+
+    def _is_worth_it(self, job: Job) -> bool:
+        """No verdict hangs on what is kept. All learn it from the encoder's images, and only the cheaper ones
+        from fresh images, too.
+        """
+        kept = self.request.role(str(job.task)) == "keep"
+        return not (kept and job.sees == "fresh" and job.attacker.cost >= COSTLY)
 
     def subject(self) -> Subject:
         """What is examined further, once there is a verdict. Where nothing is to be hidden, all tasks are

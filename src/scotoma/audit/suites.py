@@ -39,8 +39,9 @@ class Attacker:
     """One attacker: its name, how it learns, whether chance decides what comes out (then it gets several
     seeds), and to which codes it can be applied. `more_than` names a smaller one of its kind, which it should
     not fall behind. One that `needs_images` begins with what original images teach. `cost` is roughly how
-    long an attempt takes beside those of others: only the time left that is shown rests on it. (Those of
-    `standard` are of a run on the demo's codes, the others are estimates.)
+    long an attempt takes beside those of others, for the time left that is shown, and for kept tasks, which
+    costly ones do not learn from every source. (Those of `standard` are of a run on the demo's codes, the
+    others are estimates.)
     """
 
     name: str
