@@ -24,8 +24,8 @@ from scotoma.audit import run, suites
 from scotoma.audit.run import AuditRequest, audit
 from scotoma.audit.suites import STANDARD
 from scotoma.data.table import Attribute, ImageTable
-from scotoma.runs.run_folder import write_json
 from scotoma.runs.verdict import Outcome
+from scotoma.runs.whole_files import write_json
 
 IMAGES, VALUES = 400, 24
 WORDS: tuple[Outcome, ...] = ("leaks", "no leak found", "inconclusive")

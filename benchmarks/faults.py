@@ -27,7 +27,7 @@ from fault_disks import Disk, find_disk
 from fault_jobs import Job
 from fault_processes import children, import_everything, wait_for_orphans
 
-from scotoma.runs.run_folder import write_json
+from scotoma.runs.whole_files import write_json
 
 # The order in which they are tried: kills take the time that is left.
 FAULTS = ("two", "full", "read-only", "ctrl-c", "kill")

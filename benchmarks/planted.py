@@ -17,7 +17,7 @@ import torch
 from scotoma.audit.run import AuditRequest, audit
 from scotoma.data.table import Attribute, ImageTable
 from scotoma.runs.progress import watched
-from scotoma.runs.run_folder import write_json
+from scotoma.runs.whole_files import write_json
 from tests.audit.plants import PLANTS, Plant
 
 NAMES = ("no", "yes")

@@ -44,8 +44,8 @@ from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.presets import Preset, load_preset
-from scotoma.runs.run_folder import write_json
 from scotoma.runs.threads import cores
+from scotoma.runs.whole_files import write_json
 from scotoma.training.adversarial import play, start_game
 from scotoma.training.run import POPULATION_BATCHES
 from scotoma.verification.run import VerificationRequest, make_plan

@@ -35,7 +35,7 @@ from scotoma.data.near_duplicates import (
 )
 from scotoma.data.photos import list_photos
 from scotoma.data.units import units
-from scotoma.runs.run_folder import write_json
+from scotoma.runs.whole_files import write_json
 
 # The others are odd: see DISTANCE.
 DISTANCES = (0, 2, 4, 6, 8, 10)

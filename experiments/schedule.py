@@ -36,8 +36,8 @@ from scotoma.encoder_file import load_encoder
 from scotoma.metrics import balanced_accuracy, image_weights
 from scotoma.presets import load_preset
 from scotoma.runs.results import Point
-from scotoma.runs.run_folder import read_json, write_json
 from scotoma.runs.seeds import derive_seed
+from scotoma.runs.whole_files import read_json, write_json
 from scotoma.verification.attackers import ON_CODES, build_network
 from scotoma.verification.codes import Codes
 from scotoma.verification.plan import VerificationPlan

@@ -26,8 +26,9 @@ from scotoma.experiments.scales import Group
 from scotoma.experiments.statistics import t_interval
 from scotoma.reports.findings import figures, headline
 from scotoma.runs.progress import watched
-from scotoma.runs.run_folder import claim, held, write_bytes, write_json
+from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import merge
+from scotoma.runs.whole_files import write_bytes, write_json
 
 KIND = "variants"
 

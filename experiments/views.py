@@ -21,8 +21,8 @@ from pathlib import Path
 from scotoma.data.images import open_images
 from scotoma.encoder_file import FrozenEncoder, load_encoder
 from scotoma.presets import load_preset
-from scotoma.runs.run_folder import write_json
 from scotoma.runs.seeds import derive_seed
+from scotoma.runs.whole_files import write_json
 from scotoma.verification.attackers import ON_CODES, build_network
 from scotoma.verification.protocol import attack
 from scotoma.verification.run import VerificationRequest, make_plan

@@ -21,8 +21,8 @@ from scotoma.data.table import by_category
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError, ScotomaError, TimeLimitReached
 from scotoma.runs.more import Piece
-from scotoma.runs.run_folder import read_checked_json
 from scotoma.runs.verdict import Verdict
+from scotoma.runs.whole_files import read_checked_json
 from scotoma.verification.statistics import Interval
 from tests.audit.subjects import QUICK, SHORT, Images, means, nothing, target
 from tests.examples import CATEGORIES, image_table

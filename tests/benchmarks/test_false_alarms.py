@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scotoma.audit.examples import Floats
-from scotoma.runs.run_folder import read_json
+from scotoma.runs.whole_files import read_json
 from tests.benchmarks.scripts import load_script
 
 false_alarms = load_script("false_alarms")

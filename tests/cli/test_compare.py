@@ -9,7 +9,7 @@ import pytest
 
 from scotoma.cli import main
 from scotoma.runs.results import Results
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 from scotoma.verification.cells import CELL_FORMAT, CELL_VERSION, cell_file
 from tests.reports import audit_examples as audits
 from tests.reports import examples

@@ -13,8 +13,9 @@ from scotoma.audit import suites
 from scotoma.cli import main
 from scotoma.encoder_file import load_encoder
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results
-from scotoma.runs.run_folder import claim, write_json
+from scotoma.runs.run_folder import claim
 from scotoma.runs.verdict import Verdict
+from scotoma.runs.whole_files import write_json
 from tests.audit.subjects import QUICK
 
 

@@ -12,7 +12,7 @@ from scotoma.audit.suites import LOGISTIC
 from scotoma.cli import main, verify
 from scotoma.reports.more import more_section
 from scotoma.runs.more import More, Piece
-from scotoma.runs.run_folder import read_json
+from scotoma.runs.whole_files import read_json
 from tests.audit.attribute_subjects import NETWORK, QUICK
 from tests.tiny import shrink_embedded_set
 

@@ -13,7 +13,7 @@ from scotoma.encoder_file import Card, load_encoder, save_encoder
 from scotoma.experiments.cells import AttackCell, EncoderCell
 from scotoma.networks.encoder import Encoder
 from scotoma.runs.results import Cell, Counts, EncoderSummary, Point, Results, Role
-from scotoma.runs.run_folder import write_checked_json
+from scotoma.runs.whole_files import write_checked_json
 from scotoma.verification.cells import CELL_FORMAT, CELL_VERSION, cell_file
 from tests.examples import CLASSIFIER, ENCODER, PREPROCESSING
 

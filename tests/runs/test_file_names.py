@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from scotoma.runs.file_names import file_name
-from scotoma.runs.run_folder import write_bytes
+from scotoma.runs.whole_files import write_bytes
 
 
 def test_short_names_stay_as_they_are_but_for_signs() -> None:

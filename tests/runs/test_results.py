@@ -10,7 +10,7 @@ import pytest
 from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.leaks import Excess
 from scotoma.runs.results import FORMAT, VERSION, Cell, Counts, EncoderSummary, Point, Results
-from scotoma.runs.run_folder import write_checked_json
+from scotoma.runs.whole_files import write_checked_json
 
 SCHEMA: dict[str, Any] = json.loads((files("scotoma") / "runs" / "results.schema.json").read_text())
 

@@ -10,7 +10,7 @@ from scotoma.data.table import Attribute, ImageTable
 from scotoma.data.tasks import Task
 from scotoma.errors import InputError
 from scotoma.metrics import image_weights
-from scotoma.runs.run_folder import write_checked_json
+from scotoma.runs.whole_files import write_checked_json
 from scotoma.verification.answers import (
     Answers,
     answers_of,

@@ -6,7 +6,7 @@ import pytest
 
 from scotoma.errors import InputError
 from scotoma.runs.results import Role
-from scotoma.runs.run_folder import read_checked_json
+from scotoma.runs.whole_files import read_checked_json
 from scotoma.verification.answers import Answers, balanced_weights
 from scotoma.verification.comparison import FORMAT, VERSION, Attacked, Told, common_rows, compare
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from scotoma.audit.protocol import Said
 from scotoma.runs.file_names import file_name
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
 from scotoma.runs.verdict import Attempt, Sees
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 
 FORMAT = "scotoma-attempt"
 VERSION = 1

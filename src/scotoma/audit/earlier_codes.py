@@ -11,7 +11,7 @@ import numpy as np
 from scotoma.audit.encoder_flags import TOLERANCE
 from scotoma.audit.examples import Floats
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 
 FORMAT = "scotoma-codes-seen"
 VERSION = 1

@@ -25,8 +25,8 @@ from scotoma.audit.targets import Target
 from scotoma.data.sampling import Rows
 from scotoma.data.tasks import Task
 from scotoma.runs.more import Likeness, ReadFromImages, Reconstruction
-from scotoma.runs.run_folder import write_bytes
 from scotoma.runs.seeds import derive_seed
+from scotoma.runs.whole_files import write_bytes
 from scotoma.verification.gallery import equalised
 
 PICTURE = "reconstruction.png"

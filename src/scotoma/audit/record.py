@@ -12,8 +12,8 @@ from scotoma.audit.protocol import winner_of
 from scotoma.audit.queue import can_attack
 from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
-from scotoma.runs.run_folder import write_checked_json
 from scotoma.runs.verdict import TargetSummary
+from scotoma.runs.whole_files import write_checked_json
 from scotoma.verification.answers import ANSWERS_FORMAT, ANSWERS_VERSION, WINNERS, columns, winner_file
 from scotoma.verification.surroundings import about_images
 

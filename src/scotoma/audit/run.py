@@ -36,10 +36,10 @@ from scotoma.errors import InputError
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
-from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed, require_seed
 from scotoma.runs.threads import cores
 from scotoma.runs.verdict import Attempt, Reference, Sees, Verdict
+from scotoma.runs.whole_files import clear_abandoned
 from scotoma.verification.answers import WINNERS
 from scotoma.verification.floors import floor_of, label_only_right
 from scotoma.verification.parts import require_same_parts

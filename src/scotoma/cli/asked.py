@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 
 SETTINGS = "settings.json"
 FORMAT = "scotoma-settings"

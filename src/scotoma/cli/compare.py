@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import MARKER, make_folder_of, require_ended, require_folder, require_free
+from scotoma.runs.run_folder import MARKER, require_ended, require_folder
+from scotoma.runs.whole_files import make_folder_of, require_free
 
 if TYPE_CHECKING:
     from rich.table import Table

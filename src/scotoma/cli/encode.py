@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from scotoma.cli.options import Switch, read_options
 from scotoma.errors import InputError
-from scotoma.runs.run_folder import MARKER, read_json
+from scotoma.runs.run_folder import MARKER
+from scotoma.runs.whole_files import read_json
 
 if TYPE_CHECKING:
     from scotoma.cli.release import Codes

@@ -63,7 +63,8 @@ def _machine() -> Facts:
 def _run_folder(folder: Path) -> Facts:
     from scotoma.cli.asked import asked_before
     from scotoma.runs.results import Results
-    from scotoma.runs.run_folder import FORMAT, MARKER, VERSION, read_json
+    from scotoma.runs.run_folder import FORMAT, MARKER, VERSION
+    from scotoma.runs.whole_files import read_json
 
     if not (folder / MARKER).is_file():
         raise InputError(f"{folder} is no run folder of Scotoma: it has no {MARKER}.")
@@ -115,7 +116,7 @@ def _state(folder: Path) -> str:
     from scotoma.experiments.sweep_shown import FORMAT as SWEEP
     from scotoma.experiments.sweep_shown import VERSION as SWEEP_VERSION
     from scotoma.runs.more import More
-    from scotoma.runs.run_folder import read_checked_json
+    from scotoma.runs.whole_files import read_checked_json
     from scotoma.training.state import last_iteration, place
 
     if any((folder / name).exists() for name in ("encoder.safetensors", "results.json", "verdict.json")):

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from scotoma.errors import ScotomaError
-from scotoma.runs.run_folder import FORMAT, MARKER, VERSION, write_bytes, write_json
+from scotoma.runs.run_folder import FORMAT, MARKER, VERSION
+from scotoma.runs.whole_files import write_bytes, write_json
 
 Codes = npt.NDArray[np.float32]
 Write = Callable[[Codes], object]

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from scotoma.cli.options import Names, resumable, seconds, seed_numbers
 from scotoma.errors import InputError, TimeLimitReached
-from scotoma.runs.run_folder import claim, held, read_json, write_json
+from scotoma.runs.run_folder import claim, held
+from scotoma.runs.whole_files import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

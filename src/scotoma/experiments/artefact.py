@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from scotoma.experiments.cells import Cell, Places
 from scotoma.experiments.same import require_same_images
 from scotoma.experiments.scales import Scale
-from scotoma.runs.run_folder import write_bytes, write_json
 from scotoma.runs.settings import to_dict
+from scotoma.runs.whole_files import write_bytes, write_json
 from scotoma.verification.statistics import Interval
 
 FORMAT = "scotoma-reproduction"

@@ -11,7 +11,7 @@ from scotoma.encoder_file import encoder_digest
 from scotoma.experiments.scales import Group, Scale
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
-from scotoma.runs.run_folder import read_json, write_bytes
+from scotoma.runs.whole_files import read_json, write_bytes
 
 ENCODER = "encoder.safetensors"
 RESULTS = "results.json"

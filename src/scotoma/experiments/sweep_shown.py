@@ -9,8 +9,8 @@ from scotoma.experiments.statistics import Bounded, bounds, mean, mean_of_tasks,
 from scotoma.experiments.sweep import Sweep, SweepFound, SweepPoint, TaskFigures, collect
 from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, alpha_text, draw_front
 from scotoma.reports.verdict import guessing_said
-from scotoma.runs.run_folder import write_bytes, write_checked_json
 from scotoma.runs.settings import to_dict
+from scotoma.runs.whole_files import write_bytes, write_checked_json
 from scotoma.verification.statistics import Interval
 
 FORMAT = "scotoma-sweep"

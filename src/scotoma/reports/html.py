@@ -34,8 +34,9 @@ from scotoma.reports.more import more_section
 from scotoma.reports.page import environment, write_page
 from scotoma.reports.verdict import caution, encoder_verdict, guessing, percent
 from scotoma.runs.results import Cell, EncoderSummary, Results, Role
-from scotoma.runs.run_folder import require_ended, require_folder, require_free
+from scotoma.runs.run_folder import require_ended, require_folder
 from scotoma.runs.verdict import Verdict
+from scotoma.runs.whole_files import require_free
 
 RESULTS, VERDICT = "results.json", "verdict.json"
 _TEMPLATE = "report.html.j2"

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 from scotoma.reports.done import spent
 from scotoma.reports.verdict import CAUTION, percent
-from scotoma.runs.run_folder import make_folder_of, write_bytes
+from scotoma.runs.whole_files import make_folder_of, write_bytes
 
 MINUS = "\N{MINUS SIGN}"
 

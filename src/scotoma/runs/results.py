@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scotoma.runs.leaks import Excess
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.settings import build
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 
 FORMAT = "scotoma-results"
 VERSION = 2

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scotoma.errors import InputError
 from scotoma.runs.json_text import CHECKSUM, JsonError, checksum_of, parse_json, shown
-from scotoma.runs.run_folder import as_read, write_bytes
+from scotoma.runs.whole_files import as_read, write_bytes
 
 # The one key of the metadata: several would be written in an order that changes from process to process.
 KEY = "scotoma"

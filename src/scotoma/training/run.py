@@ -24,9 +24,9 @@ from scotoma.networks.classifier import Classifier
 from scotoma.networks.encoder import Encoder
 from scotoma.networks.population import set_population_statistics
 from scotoma.runs.progress import Progress, Silent
-from scotoma.runs.run_folder import write_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import to_dict
+from scotoma.runs.whole_files import write_json
 from scotoma.training.adversarial import Game, play, start_game
 from scotoma.training.collapse import Collapse, measure_collapse
 from scotoma.training.figures import in_training_figures

@@ -13,7 +13,7 @@ from scotoma.data.tasks import Task
 from scotoma.data.units import components
 from scotoma.errors import InputError
 from scotoma.runs.file_names import file_name
-from scotoma.runs.run_folder import read_checked_json
+from scotoma.runs.whole_files import read_checked_json
 from scotoma.verification.statistics import CONFIDENCE, Interval
 from scotoma.verification.strata import Bools, Floats, Labels, Strata
 

@@ -22,9 +22,9 @@ from scotoma.metrics import image_weights
 from scotoma.runs.file_names import file_name
 from scotoma.runs.leaks import Excess
 from scotoma.runs.results import Cell, Counts
-from scotoma.runs.run_folder import read_checked_json, write_checked_json
 from scotoma.runs.seeds import derive_seed
 from scotoma.runs.settings import build, to_dict
+from scotoma.runs.whole_files import read_checked_json, write_checked_json
 from scotoma.verification.answers import answers_of, columns
 from scotoma.verification.floors import Bools, floor_of, label_only_right
 from scotoma.verification.plan import Subject, VerificationPlan

@@ -9,7 +9,7 @@ import numpy as np
 
 from scotoma.errors import InputError
 from scotoma.runs.results import Role
-from scotoma.runs.run_folder import write_checked_json
+from scotoma.runs.whole_files import write_checked_json
 from scotoma.verification.answers import Answers, common_units, paired_difference
 
 FORMAT = "scotoma-comparison"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from scotoma.data.sampling import generator
 from scotoma.data.table import CATEGORY, MISSING, ImageTable
-from scotoma.runs.run_folder import write_bytes
 from scotoma.runs.seeds import derive_seed
+from scotoma.runs.whole_files import write_bytes
 
 IMAGES = 10
 

@@ -18,8 +18,8 @@ from scotoma.networks.encoder import EncoderSettings
 from scotoma.networks.precision import multiplies_in_bf16
 from scotoma.runs.progress import Progress, Silent, until
 from scotoma.runs.results import Cell, Point
-from scotoma.runs.run_folder import clear_abandoned
 from scotoma.runs.seeds import derive_seed
+from scotoma.runs.whole_files import clear_abandoned
 from scotoma.verification.attackers import ON_CODES, ON_IMAGES, build_network
 from scotoma.verification.cells import CELLS, CellFolder
 from scotoma.verification.codes import WHILE_ENCODING, Codes, encode_table
