@@ -110,6 +110,14 @@ def alone_otherwise(images: Pixels) -> Codes:
     return plain(images) * np.float32(1.01 if len(images) == 1 else 1)
 
 
+def beside_large_values(images: Pixels) -> Codes:
+    """A small value is normalised over the batch; the others are large and all alike."""
+    made = np.full((len(images), 8), 250, np.float32)
+    values = images.mean(axis=(1, 2, 3))
+    made[:, 0] = 0.005 * (values - values.mean()) / (values.std() + 1)
+    return made
+
+
 def rounding(images: Pixels) -> Codes:
     """Sums depend on the number of images a little."""
     return plain(images) * np.float32(1 + 1e-6 * len(images))
@@ -137,7 +145,8 @@ def test_an_encoder_that_takes_each_image_for_itself(encode: Callable[[Pixels], 
     [
         (normalised, "alone (by"),
         (by_place, "(by"),
-        (alone_otherwise, "alone (by 1 % of its size)"),
+        (alone_otherwise, "alone (by 3.4 % of its size)"),
+        (beside_large_values, "alone (by"),
         (Noisy(normalised, 0.01), "alone (by"),
     ],
 )
@@ -181,6 +190,11 @@ def test_a_stochastic_encoder() -> None:
         " % of their size). Who sees several codes of one image can average the difference away, so averages "
         "are attacked, too."
     )
+
+
+def test_noise_beside_a_large_offset_is_seen() -> None:
+    found = stochastic(Noisy(lambda images: np.float32(1000) + plain(images) / np.float32(100), 0.05), IMAGES)
+    assert found is not None and found.code == encoder_flags.STOCHASTIC
 
 
 def keys(*names: str) -> npt.NDArray[np.str_]:

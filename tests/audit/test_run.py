@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from scotoma.audit import protocol, queue, suites
+from scotoma.audit.classical import neighbours
 from scotoma.audit.computed_codes import open_codes
 from scotoma.audit.examples import Encoded, Examples, Learned, Occasion
 from scotoma.audit.material import rows_of_parts
@@ -285,7 +286,44 @@ def test_a_stochastic_encoder_is_attacked_by_the_mean_of_several_releases(tmp_pa
     verdict = audit(target(noisy(), side_by_side=False), TABLE, REQUEST, tmp_path, workers=1)
     assert "stochastic" in {each.code for each in verdict.flags}
     assert verdict.run["releases"] == 8
+    names = {each.attacker for each in found(verdict, "ant").attempts}
+    assert {"logistic regression", "logistic regression, one release"} <= names
     assert found(verdict, "ant").winner.accuracy > 0.8
+
+
+def test_a_leak_that_averages_do_not_hold_is_found_in_one_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(1)
+
+    def product_of_signs(images: Images) -> Any:
+        """Three random signs, and their product with that of the label."""
+        signs = random.choice([-1.0, 1.0], (len(images), 3))
+        hidden = np.where(means(images).mean(axis=(1, 2, 3)) > 50, 1, -1)  # ants are dark
+        last = signs.prod(axis=1) * hidden
+        return np.column_stack([signs, last]).astype(np.float32).reshape(-1, 1, 2, 2)
+
+    monkeypatch.setitem(suites.SUITES, "standard", suites.Suite((Attacker("neighbours", neighbours),)))
+    verdict = audit(target(product_of_signs, side_by_side=False), TABLE, REQUEST, tmp_path, workers=1)
+    ant = found(verdict, "ant")
+    chosen = {each.attacker: each.choosing for each in ant.attempts}
+    assert chosen["neighbours, one release"] > 0.95 > 0.75 > chosen["neighbours"]
+    assert (ant.winner.attacker, ant.outcome) == ("neighbours, one release", "leaks")
+
+
+def test_random_codes_of_an_encoder_that_has_changed_are_not_used(tmp_path: Path) -> None:
+    weight, random = np.ones(1, np.float32), np.random.default_rng(2)
+
+    def encode(images: Images) -> Any:
+        return weight * means(images) + random.normal(0, 60, (len(images), 1, 2, 2)).astype(np.float32)
+
+    watched, request = target(encode, side_by_side=False), replace(REQUEST, keep=())
+    first = audit(watched, TABLE, request, tmp_path, workers=1)
+    again = audit(watched, TABLE, request, tmp_path, workers=1)  # other codes, by chance
+    assert found(again, "ant").attempts == found(first, "ant").attempts
+    weight[:] = 0
+    with pytest.raises(InputError, match="The encoder gives other codes than when"):
+        audit(watched, TABLE, request, tmp_path, workers=1)
 
 
 def test_codes_of_which_nothing_else_is_known_give_the_same_verdict(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from scotoma.audit.material import (
     originals_of,
     split_codes,
 )
-from scotoma.audit.releases import averaged, in_releases
+from scotoma.audit.releases import averaged, in_one_release, in_releases
 from scotoma.audit.suites import Attacker
 from scotoma.audit.targets import Target
 from scotoma.data.sampling import Rows
@@ -33,11 +33,14 @@ LOOKED_AT = 64  # images by which an encoder is examined
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """Codes of all parts, each the mean of so many `releases`, and what is doubtful about them."""
+    """Codes of all parts, each the mean of so many `releases`, and what is doubtful about them; `single` are
+    those of one release, where there are more.
+    """
 
     material: Material
     flags: tuple[Flag, ...]
-    releases: int
+    releases: int = 1
+    single: Material | None = None
 
 
 def examine(
@@ -63,13 +66,16 @@ def examine(
         progress: is shown encodings.
         of_training: whether these are the images that an encoder of ours was trained on.
     """
-    found, releases = [], 1
+    found, releases, single = [], 1, None
     if isinstance(attacked, Target):
         images = cropped(table.pixels[rows["stopping"][:LOOKED_AT]], attacked, None)
         changing = encoder_flags.stochastic(in_releases(attacked), images)
         found += [changing, encoder_flags.depends_on_batch(attacked.encode, images)]
-        releases = RELEASES if changing else 1
-        target = averaged(attacked, RELEASES) if changing else attacked
+        target = attacked
+        if changing:
+            releases, target = RELEASES, averaged(attacked, RELEASES)
+            # What values say together, such as the sign of a product, an average need not hold.
+            single = encode_parts(in_one_release(attacked), table, rows, seed, progress)
         material = encode_parts(target, table, rows, seed, progress)
         if any(each.needs_images and each.applies(material.shape) for each in attackers):
             material = replace(material, originals=originals_of(target, material))
@@ -81,7 +87,7 @@ def examine(
         found += [encoder_flags.no_fresh_images(str(task), FEWEST) for task in lacking]
     elif isinstance(attacked, Target) and attacked.card is not None:
         found.append(encoder_flags.other_images())
-    return Examined(material, tuple(flag for flag in found if flag is not None), releases)
+    return Examined(material, tuple(flag for flag in found if flag is not None), releases, single)
 
 
 def _duplicates(attacked: Target | Floats, table: ImageTable, rows: Mapping[Part, Rows]) -> Flag | None:

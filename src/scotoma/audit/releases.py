@@ -19,6 +19,11 @@ def in_releases(target: Target) -> Callable[[npt.NDArray[np.uint8]], Floats]:
     return lambda images: again(images, next(release))
 
 
+def in_one_release(target: Target) -> Target:
+    """An encoder of which every code is that of one release, called so."""
+    return replace(target, name=f"{target.name}, one release")
+
+
 def averaged(target: Target, releases: int) -> Target:
     """An encoder of which every code is the mean of several releases of the same image."""
 

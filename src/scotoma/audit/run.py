@@ -18,13 +18,13 @@ from scotoma.audit.earlier_codes import require_same_codes
 from scotoma.audit.examination import Examined, examine
 from scotoma.audit.examples import Floats
 from scotoma.audit.judge import Case, judge
-from scotoma.audit.material import Part, rows_of_parts
+from scotoma.audit.material import Material, Part, rows_of_parts
 from scotoma.audit.more import Subject, find_more
 from scotoma.audit.protocol import MOST_TRAINING, Said, together, winner_of
 from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
-from scotoma.audit.suites import SUITES, Suite, SuiteName
+from scotoma.audit.suites import SUITES, Attacker, Suite, SuiteName, on_one_release
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.sampling import require_every_class
@@ -191,18 +191,18 @@ class _Audit:
     def verdict(self, command: str) -> Verdict:
         """Run what is missing, and judge."""
         request, suite = self.request, SUITES[self.request.suite]
-        attackers = suite.attackers
         examined = examine(
             self.attacked,
             self.table,
             self.rows,
             self.tasks,
-            attackers,
+            suite.attackers,
             request.seed,
             self.crew.encoding,
             of_training=self.of_training,
         )
         self.material = material = examined.material
+        attackers = (*suite.attackers, *(map(on_one_release, suite.attackers) if examined.single else ()))
         by_task = self._attacked(examined, suite)
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
@@ -229,12 +229,15 @@ class _Audit:
         """Every attempt by task: those that the folder holds, those made now, and what they say together."""
         material, labels = self.material, {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.folder / "cells", self._about(), labels)
-        if examined.releases == 1:  # codes that are random differ each time
-            about = f"{self.digest} {material.digest()}"
-            require_same_codes(self.folder, material.codes["test"].centre, about)
-        jobs = jobs_of(suite.attackers, self.tasks, material)
-        jobs = [job for job in jobs if material.has_enough(job.task, job.sees) and self._is_worth_it(job)]
-        found = make_attempts(jobs, material, attempts, self.request.seed, self.crew, "attackers")
+        single = examined.single
+        one_release = None if single is None else single.codes["test"].centre
+        about = f"{self.digest} {material.digest()}"
+        require_same_codes(self.folder, material.codes["test"].centre, about, one_release, examined.releases)
+        jobs, found = self._made(suite.attackers, material, attempts, "attackers")
+        if single is not None:
+            named = [on_one_release(each) for each in suite.attackers]
+            more = self._made(named, single, attempts, "attackers of one release")
+            jobs, found = jobs + more[0], found + more[1]
         by_task = {
             task: [each for job, each in zip(jobs, found, strict=True) if job.task == task]
             for task in self.tasks
@@ -244,6 +247,14 @@ class _Audit:
             said = [together(committee, arm, of_task, material, task) for committee, arm in pairs]
             of_task += [each for each in said if each]
         return by_task
+
+    def _made(
+        self, attackers: Sequence[Attacker], material: Material, attempts: Attempts, title: str
+    ) -> tuple[list[Job], list[list[Said] | Attempt]]:
+        """What there is to do with some codes, and what came of it."""
+        jobs = jobs_of(attackers, self.tasks, material)
+        jobs = [job for job in jobs if material.has_enough(job.task, job.sees) and self._is_worth_it(job)]
+        return jobs, make_attempts(jobs, material, attempts, self.request.seed, self.crew, title)
 
     def _is_worth_it(self, job: Job) -> bool:
         """No verdict hangs on what is kept. All learn it from the encoder's images, and only the cheaper ones
