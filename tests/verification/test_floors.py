@@ -103,6 +103,19 @@ def test_a_rule_is_tried_on_units_that_it_has_not_learned_from() -> None:
     assert right_by_label(task, replace(known, units=None), known).all()
 
 
+def test_what_follows_from_many_kept_labels_by_a_tree_is_learned_as_one() -> None:
+    """Twelve kept labels: one says which two others have to differ. Most combinations come once, and no sum over
+    labels or pairs of them says it.
+    """
+    random = np.random.default_rng(3)
+    kept = random.integers(2, size=(3000, 12))
+    a, b, c, d, e = kept.T[:5]
+    hidden = np.where(a == 1, b ^ c, d ^ e) ^ (random.random(3000) < 0.05)
+    training, test = (Known(hidden[some], kept[some]) for some in (slice(2000), slice(2000, None)))
+    (task,) = attack_tasks(["h"], {"h": Attribute(("no", "yes"), np.zeros(1, np.int64))})
+    assert right_by_label(task, training, test).mean() > 0.9
+
+
 def test_which_images_are_right() -> None:
     """Kept is dog: of the dogs it is known that they are no ants, of all others ant is the best guess."""
     categories = np.array(CATEGORIES)[TABLE.labels[PARTS.test]]

@@ -1,10 +1,10 @@
 """What does somebody find out who knows the kept labels of an image, and nothing of the image itself?
 
 That attacker follows one of several rules, learned from all images that attackers may learn from: one class
-for all images, the most likely class for each combination of kept labels, or logistic regression on them,
-without or with their pairs. Where much is kept most combinations are rare, and a list of them learns by heart
-what regression learns as a rule; a floor by the list alone would be too low, and whoever reads nothing but
-kept labels would seem to read more. The rule that is best in cross-validation is taken.
+for all images, the most likely class for each combination of kept labels, logistic regression on them,
+without or with their pairs, or boosted trees. Where much is kept most combinations are rare, and a list of
+them learns by heart what the others learn as a rule; a floor by the list alone would be too low, and whoever
+reads nothing but kept labels would seem to read more. The rule that is best in cross-validation is taken.
 """
 
 from collections.abc import Callable, Sequence
@@ -96,6 +96,9 @@ def right_by_label(task: Task, training: Known, test: Known) -> Bools:
     # Of one kept task the most likely class is all that there is to know.
     if training.kept.shape[1] > 1:
         rules += (partial(_logistic, degree=1), partial(_logistic, degree=2))
+    # What depends on three labels at once is no sum over pairs.
+    if training.kept.shape[1] > 2:
+        rules += (_trees,)
     # Every class is to be learned from in every fold. Of equally good rules the first is taken.
     compare = all(len(np.unique(classes[~fold])) == task.classes for fold in folds)
     best = max(rules, key=accuracy) if compare else _most_likely
@@ -136,6 +139,24 @@ def _logistic(combinations: Labels, votes: Floats, *, degree: int) -> Labels:
     # Each combination once a class, as heavy as all its images.
     of, classes = np.nonzero(votes)
     learner.fit(combinations[of], classes, logisticregression__sample_weight=votes[of, classes])
+    found: Labels = learner.predict(combinations)
+    return found
+
+
+def _trees(combinations: Labels, votes: Floats) -> Labels:
+    """Gradient-boosted trees on kept labels."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    learner = HistGradientBoostingClassifier(
+        max_iter=50,
+        learning_rate=0.2,
+        max_leaf_nodes=15,
+        min_samples_leaf=10,
+        early_stopping=False,
+        random_state=0,
+    )
+    of, classes = np.nonzero(votes)
+    learner.fit(combinations[of], classes, sample_weight=votes[of, classes])
     found: Labels = learner.predict(combinations)
     return found
 
