@@ -92,8 +92,18 @@ def test_assignments_are_tables_as_a_toml_file_has_them() -> None:
         "encoder": {"code_bits": 2},
     }
     # The last word counts, and a list is a list.
-    assert assigned(["a.b=1", "a.b=[2, 3]"]) == {"a": {"b": [2, 3]}}
+    assert assigned(["encoder.widths=1", "encoder.widths=[2, 3]"]) == {"encoder": {"widths": [2, 3]}}
     assert assigned([]) == {}
+
+
+def test_only_settings_of_a_preset_are_set() -> None:
+    """Else --set labels.missing would take away --group-by, and --set hide what --hide says."""
+    with pytest.raises(InputError) as caught:
+        assigned(["labels.missing=['?']", "training.batch=2", 'hide=["Young"]', "training2=1", "split=1"])
+    assert str(caught.value) == (
+        "--set labels, hide, training2, split: it takes settings of a preset only (encoder, images, "
+        "classifier, training, split, verification), as in --set training.batch=32; for the rest there are flags."
+    )
 
 
 def test_all_that_is_no_assignment_is_told() -> None:

@@ -89,7 +89,7 @@ def test_missing_values_have_no_say() -> None:
         (
             column("3", "NaN", "4", "nan", "NaN"),
             "holds 'NaN' (lines 3, 6), 'nan' (line 5) beside numbers. If that means that the value is not "
-            "known, declare it: --missing NaN --missing nan.",
+            "known, declare it: --missing NaN,nan.",
         ),
         (
             column("yes", "N/A", "no"),
@@ -120,7 +120,7 @@ def test_missing_values_have_no_say() -> None:
             column("yes", "no", "perhaps", "1", read_as="binary"),
             "holds 'perhaps' (line 4), '1' (line 5). A binary column holds one of 1/0, 1/-1, true/false, "
             "yes/no, t/f, y/n. If that means that the value is not known, declare it: "
-            "--missing 1 --missing perhaps.",
+            "--missing 1,perhaps.",
         ),
         (
             column("Ann", "Bob", "Cy", ""),
@@ -143,7 +143,7 @@ def test_of_many_values_and_lines_five_are_shown() -> None:
     assert told.problem == (
         "holds 'a' (lines 9, 10, 11, 12, 13 and 7 more), 'b' (line 21), 'c' (line 22), 'd' (line 23), "
         "'e' (line 24) and 3 more such values beside numbers. If that means that the value is not known, "
-        "declare it: --missing a --missing b --missing c --missing d --missing e. If all values are names of "
+        "declare it: --missing a,b,c,d,e. If all values are names of "
         "classes: --columns age=classes."
     )
 

@@ -323,6 +323,21 @@ def test_lists_of_files_give_the_parts(faces: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("start", "encoding"), [("", "utf-8-sig"), ("", "utf-16"), ("./", "utf-8"), ("{root}/", "utf-8")]
+)
+def test_lists_may_be_written_as_tables_may(faces: Path, tmp_path: Path, start: str, encoding: str) -> None:
+    lists, plain = write_lists(tmp_path / "lists"), write_lists(tmp_path / "plain")
+    for path in lists.iterdir():
+        text = path.read_text().replace("img/", f"{start.format(root=faces.parent)}img/")
+        if start == "./":
+            text = text.replace("/", "\\")
+        path.write_text(text + text.splitlines()[0], encoding=encoding)  # one image twice
+    ours, theirs = (opened(faces, "Male", split_files=each).parts for each in (lists, plain))
+    assert ours is not None and theirs is not None
+    assert ours.tolist() == theirs.tolist()
+
+
 def test_a_list_that_is_no_text_is_told(faces: Path, tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     (lists / "test.txt").write_bytes(b"img/\xff.png\n")
@@ -334,16 +349,15 @@ def test_a_list_that_is_no_text_is_told(faces: Path, tmp_path: Path) -> None:
 def test_lists_that_cannot_be_used(faces: Path, tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     reserve = (lists / "reserve.txt").read_text()
+    lines = len(reserve.splitlines())
     (lists / "reserve.txt").write_text(f"{reserve}\nimg/000.png\n img/444.png \nimg/008.png\nimg/008.png\n")
     (lists / "test.txt").write_text("img/006.png\n")
     left = [number for number in range(IMAGES) if row_of(number)["part"] == "test" and number != 6]
     assert refusal(faces, split_files=lists) == "\n".join(
         [
             f"The lists in {lists} cannot be used:",
-            "  img/000.png is in training.txt and in reserve.txt",
-            "  img/444.png in reserve.txt is none of the images",
-            "  img/008.png is in reserve.txt and in reserve.txt",
-            "  img/008.png is in reserve.txt and in reserve.txt",
+            f"  img/000.png is in training.txt and in reserve.txt, line {lines + 2}",
+            f"  'img/444.png' in reserve.txt, line {lines + 3}, is none of the images",
             *(f"  img/{number:03}.png is in no list" for number in left),
         ]
     )
@@ -357,7 +371,10 @@ def test_lists_that_cannot_be_used(faces: Path, tmp_path: Path) -> None:
     write_lists(lists, reserve=reserve + many)
     assert refusal(faces, split_files=lists).splitlines() == [
         f"The lists in {lists} cannot be used:",
-        *(f"  no{number:02}.png in reserve.txt is none of the images" for number in range(20)),
+        *(
+            f"  'no{number:02}.png' in reserve.txt, line {lines + 1 + number}, is none of the images"
+            for number in range(20)
+        ),
         "  and 5 more",
     ]
 

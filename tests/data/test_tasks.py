@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -160,6 +162,23 @@ def test_a_column_may_be_called_category() -> None:
         ("category", ("black", "blond", "brown")),
     ]
     assert attack_tasks(["category"], table) == kept
+
+
+def test_what_a_kept_attribute_tells_cannot_be_hidden() -> None:
+    hair = np.random.default_rng(0).integers(3, size=60)
+    of = {
+        "hair": Attribute(("black", "blond", "brown"), hair),
+        "hair=black": Attribute(("no", "yes"), (hair == 0).astype(np.int64)),
+    }
+    with pytest.raises(InputError) as error:
+        training_tasks(["hair=black"], ["hair"], of)
+    assert str(error.value) == "hair tells hair=black of every image: what is kept cannot be hidden"
+    training_tasks(["hair"], ["hair=black"], of)  # brown and blond can still be hidden
+    few = {name: replace(each, labels=each.labels[:20]) for name, each in of.items()}
+    training_tasks(["hair=black"], ["hair"], few)  # which may be chance
+    with pytest.raises(InputError) as error:
+        training_tasks(["hair=black", "again"], [], {**of, "again": of["hair=black"]})
+    assert str(error.value) == "again says the same of every image as hair=black: name one of them"
 
 
 def test_a_missing_label_has_no_class() -> None:

@@ -43,7 +43,7 @@ def test_bf16_is_taken_where_the_processor_multiplies_in_it_or_where_it_was_aske
         ),
         (
             {"alpha": 0.0, "encoder_rate": float("nan")},
-            "'alpha' is 0.0: must be above 0; 'encoder_rate' is nan: must be above 0",
+            "'alpha' is 0.0: must be above 0, and finite; 'encoder_rate' is nan: must be above 0, and finite",
         ),
         (
             {"keep_dropout": 1.0, "encoder_average": -0.1},

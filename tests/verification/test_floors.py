@@ -104,8 +104,8 @@ def test_a_rule_is_tried_on_units_that_it_has_not_learned_from() -> None:
 
 
 def test_what_follows_from_many_kept_labels_by_a_tree_is_learned_as_one() -> None:
-    """Twelve kept labels: one says which two others have to differ. Most combinations come once, and no sum over
-    labels or pairs of them says it.
+    """Twelve kept labels: one says which two others have to differ. Most combinations come once, and no sum
+    over labels or pairs of them says it.
     """
     random = np.random.default_rng(3)
     kept = random.integers(2, size=(3000, 12))

@@ -30,6 +30,7 @@ class EncodeOptions:
     pictures: Path | None = None
     root: Path | None = None
     file_column: str | None = None
+    table_encoding: str | None = None
     overwrite: bool = False
 
 
@@ -42,6 +43,7 @@ def encode(
     pictures: Path | None = None,
     root: Path | None = None,
     file_column: str | None = None,
+    table_encoding: str | None = None,
     overwrite: Switch = None,
     config: Path | None = None,
 ) -> None:
@@ -64,6 +66,7 @@ def encode(
         pictures: a folder for pictures of the codes (.png), to look at; named by row.
         root: the folder that the paths of a table start from. Default: the table's own.
         file_column: the column of a table with the images' paths. Default: found by itself.
+        table_encoding: the table's text encoding. Default: utf-8.
         overwrite: replace the files if they exist.
         config: a TOML file with these options; flags go over it.
     """
@@ -75,6 +78,7 @@ def encode(
         "pictures": pictures,
         "root": root,
         "file_column": file_column,
+        "table_encoding": table_encoding,
         "overwrite": overwrite,
     }
     options = read_options(EncodeOptions, config, flags)
@@ -101,7 +105,11 @@ def _check_outputs(options: EncodeOptions) -> None:
 
     problems = []
     if not is_table(Path(options.images)):
-        given = {"--root": options.root, "--file-column": options.file_column}
+        given = {
+            "--root": options.root,
+            "--file-column": options.file_column,
+            "--table-encoding": options.table_encoding,
+        }
         problems += [
             f"{flag} is about a table, and {options.images} is none."
             for flag, value in given.items()
@@ -195,7 +203,8 @@ def _files(options: EncodeOptions) -> tuple[Path, Sequence[str]]:
         if said := other_formats(others):
             print(f"{images}: {said}")
         return found
-    table = read_attribute_table(images, Reading(options.file_column, options.root))
+    encoding = options.table_encoding or Reading().encoding
+    table = read_attribute_table(images, Reading(options.file_column, options.root, encoding=encoding))
     for note in table.notes:
         print(f"{images}: {note}")
     by_row = sorted(zip(table.lines, table.files, strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 
 from scotoma.allocation import SWITCH, tune_allocator
 from scotoma.errors import InputError
-from scotoma.runs.json_text import JsonError, parse_json
+from scotoma.runs.json_text import JsonError, parse_json, shown
 
 Facts = dict[str, str]
 
@@ -180,7 +180,7 @@ def _read_tensors(path: Path) -> _Tensors:
             metadata: Mapping[str, str] = file.metadata() or {}
             sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
     except SafetensorError as error:
-        raise InputError(f"{path} is no encoder file: it is not safetensors ({error}).") from None
+        raise InputError(f"{path} is no encoder file: it is not safetensors ({shown(str(error))}).") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     return _Tensors(metadata, len(sizes), sum(math.prod(shape) for shape in sizes))

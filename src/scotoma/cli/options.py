@@ -33,6 +33,10 @@ Whole = Annotated[int | None, Parameter(converter=_whole_number, metavar="N")]
 Settings = Annotated[list[str] | None, Parameter(name="--set", metavar="KEY=VALUE", negative="")]
 
 
+# What --set is for: the tables of a preset.
+TABLES = ("encoder", "images", "classifier", "training", "split", "verification")
+
+
 def overlay(config: Path | None, flags: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Lay flags over a TOML file.
 
@@ -124,7 +128,8 @@ def assigned(texts: Sequence[str]) -> dict[str, Any]:
     """The tables of --set: "training.batch=32" is what a TOML file says so, with or without quotes.
 
     Raises:
-        InputError: tells every text that is no assignment.
+        InputError: tells every text that is no assignment, and every key that is no setting of a preset: else
+            --set could take the place of a flag.
     """
     tables: dict[str, Any] = {}
     wrong = []
@@ -138,6 +143,11 @@ def assigned(texts: Sequence[str]) -> dict[str, Any]:
             wrong.append(repr(text))
     if wrong:
         raise InputError(f"--set {', '.join(wrong)}: write KEY=VALUE, as in --set training.batch=32.")
+    if others := [key for key, table in tables.items() if key not in TABLES or not isinstance(table, dict)]:
+        raise InputError(
+            f"--set {', '.join(others)}: it takes settings of a preset only ({', '.join(TABLES)}), as in "
+            "--set training.batch=32; for the rest there are flags."
+        )
     return tables
 
 

@@ -4,6 +4,8 @@ Binary (two words for yes and no), classes (names), numbers or text: decided onc
 known. Values that do not fit the others are a problem, never guessed at.
 """
 
+import csv
+import io
 import math
 import re
 import shlex
@@ -164,12 +166,12 @@ def word_of(text: str) -> str:
 
 def declare(texts: Sequence[str]) -> str:
     """The advice to declare that values mean "not known"."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(sorted(texts)[:SHOWN])
+    values = line.getvalue()
     # A value that begins with - would be taken for an option.
-    options = [
-        f"--missing{'=' if text.startswith('-') else ' '}{shlex.quote(text)}"
-        for text in sorted(texts)[:SHOWN]
-    ]
-    return f" If that means that the value is not known, declare it: {' '.join(options)}."
+    option = f"--missing{'=' if values.startswith('-') else ' '}{shlex.quote(values)}"
+    return f" If that means that the value is not known, declare it: {option}."
 
 
 def _pair(texts: Iterable[str]) -> tuple[str, str] | None:

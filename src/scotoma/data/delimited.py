@@ -63,6 +63,11 @@ def read_rows(path: Path, encoding: str, problems: Problems, *, one_column: bool
     return best
 
 
+def encoding_by_mark(data: bytes) -> str | None:
+    """The encoding that the first bytes of a text say it is in, if they do."""
+    return next((name for mark, name in MARKS if data.startswith(mark)), None)
+
+
 def _decode(path: Path, encoding: str, problems: Problems) -> str:
     try:
         data = path.read_bytes()
@@ -70,7 +75,7 @@ def _decode(path: Path, encoding: str, problems: Problems) -> str:
         raise InputError(f"There is no file {path}.") from error
     except OSError as error:
         raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
-    marked = next((name for mark, name in MARKS if data.startswith(mark)), encoding)
+    marked = encoding_by_mark(data) or encoding
     advice = "Name the encoding that it is in, for example --table-encoding latin-1."
     try:
         text = data.decode(marked)

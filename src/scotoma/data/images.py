@@ -321,6 +321,6 @@ def with_sides(
     elif asked.split_files is not None:
         if not everything.files:
             raise InputError(f"--split-files: {table.source} is no folder of image files.")
-        listed = parts_of_files(asked.split_files, names, everything.files)
+        listed = parts_of_files(asked.split_files, names, everything.files, everything.root)
         parts = given_parts(listed, of_unit, names, f"the lists in {asked.split_files}")
     return replace(table, units=of_unit, parts=parts, sides=sides)

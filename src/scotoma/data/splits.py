@@ -7,6 +7,7 @@ others. Or the user has given every image its part.
 
 import hashlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from scotoma.data.delimited import encoding_by_mark
 from scotoma.data.table import ImageTable, Sides, rows_digest
 from scotoma.errors import InputError
 
@@ -146,15 +148,18 @@ def given_parts(
     return parts
 
 
-def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) -> list[str]:
-    """The part of each file, from lists in a folder: training.txt and so on, a path below the images' root in
-    each line.
+def parts_of_files(
+    folder: Path, files: Sequence[str], source: Sequence[str], root: Path | None = None
+) -> list[str]:
+    """The part of each file, from lists in a folder: training.txt and so on, with a path in each line, below
+    the images' root or absolute.
 
     Args:
         folder: where the lists are.
         files: those that are used.
         source: all of the source. A list may name what is left out: it cannot be read, stands in two
             categories, or in one that does not take part.
+        root: of the images.
 
     Raises:
         InputError: no such lists, one that cannot be read, a file in two lists, in none, or one that is not
@@ -167,26 +172,42 @@ def parts_of_files(folder: Path, files: Sequence[str], source: Sequence[str]) ->
         raise InputError(f"There is no list {', '.join(missing)}: --split-files takes a folder with these.")
     known = set(source)
     for name, path in lists.items():
-        lines = _lines_of(path) if path.is_file() else []
-        for line in filter(None, map(str.strip, lines)):
-            if line in part:
-                problems.append(f"{line} is in {part[line]}.txt and in {name}.txt")
-            elif line not in known:
-                problems.append(f"{line} in {name}.txt is none of the images")
-            part.setdefault(line, name)
+        for number, line in _lines_of(path) if path.is_file() else ():
+            file = _file_of(line, known, root)
+            if not file:
+                problems.append(f"{line!r} in {name}.txt, line {number:,}, is none of the images")
+            elif part.setdefault(file, name) != name:
+                problems.append(f"{file} is in {part[file]}.txt and in {name}.txt, line {number:,}")
     problems += [f"{file} is in no list" for file in files if file not in part]
     if problems:
         raise _told(f"The lists in {folder} cannot be used:", problems)
     return [part[file] for file in files]
 
 
-def _lines_of(path: Path) -> list[str]:
+def _lines_of(path: Path) -> list[tuple[int, str]]:
+    """The lines that are not blank, with their numbers."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        data = path.read_bytes()
+        text = data.decode(encoding_by_mark(data) or "utf-8")
     except UnicodeDecodeError:
         raise InputError(f"The list {path} cannot be read: it is not UTF-8 text.") from None
     except OSError as error:
         raise InputError(f"The list {path} cannot be read: {error.strerror}.") from None
+    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [(number, line) for number, line in lines if line]
+
+
+def _file_of(line: str, known: set[str], root: Path | None) -> str:
+    """The file that a line names as tables do: below the root or absolute, with slashes or backslashes; empty
+    where it is none of those known.
+    """
+    starts = () if root is None else (os.path.abspath(root), os.path.realpath(root))
+    for written in (line, line.replace("\\", "/")):
+        named = [written, *(os.path.relpath(written, start) for start in starts if os.path.isabs(written))]
+        for each in (*named, *map(os.path.normpath, named)):
+            if each in known:
+                return each
+    return ""
 
 
 def _told(head: str, problems: Sequence[str]) -> InputError:

@@ -6,6 +6,7 @@ values for classes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ import numpy.typing as npt
 from scotoma.data.table import CATEGORY, MISSING, Attribute, ImageTable
 from scotoma.errors import InputError
 from scotoma.runs.settings import closest
+
+# Images a value from which on it is no chance that all of a value are of one class.
+ENOUGH = 10
 
 
 @dataclass(frozen=True)
@@ -190,23 +194,29 @@ def _all_known(hide: Sequence[str], keep: Sequence[str], names: Sequence[str], n
 
 
 def _require_different(hide: Sequence[str], keep: Sequence[str], attributes: Mapping[str, Attribute]) -> None:
-    """Check that no kept attribute says of every image what a hidden one does, under whatever name."""
-    problems = [
-        f"{kept} says the same of every image as {hidden}: what is kept cannot be hidden"
-        for hidden in hide
-        for kept in keep
-        if _say_the_same(attributes[hidden], attributes[kept])
-    ]
+    """Check that no kept attribute tells a hidden one of every image, under whatever name, and that none is
+    named twice.
+    """
+    problems = []
+    for hidden, kept in product(hide, keep):
+        there, told = attributes[hidden], attributes[kept]
+        if not _tells(told, there):
+            continue
+        if _tells(there, told):
+            problems.append(f"{kept} says the same of every image as {hidden}: what is kept cannot be hidden")
+        elif (told.labels != MISSING).sum() >= ENOUGH * len(told.values):
+            problems.append(f"{kept} tells {hidden} of every image: what is kept cannot be hidden")
+    for first, second in (*combinations(hide, 2), *combinations(keep, 2)):
+        if _tells(attributes[first], attributes[second]) and _tells(attributes[second], attributes[first]):
+            problems.append(f"{second} says the same of every image as {first}: name one of them")
     if problems:
         raise InputError("\n".join(problems))
 
 
-def _say_the_same(first: Attribute, second: Attribute) -> bool:
-    """Whether each value of the one goes with one of the other, wherever both are known."""
+def _tells(first: Attribute, second: Attribute) -> bool:
+    """Whether each value of the first goes with one of the second, wherever both are known."""
     known = (first.labels != MISSING) & (second.labels != MISSING)
     pairs = np.unique(np.column_stack([first.labels[known], second.labels[known]]), axis=0)
-    # Every value of both occurs, each in one pair.
-    return all(
-        len(np.unique(column)) == len(pairs) == len(each.values)
-        for column, each in zip(pairs.T, (first, second), strict=True)
-    )
+    told, there = (len(np.unique(column)) for column in pairs.T)
+    # Every value of both occurs, those of the first in one pair each.
+    return told == len(pairs) == len(first.values) and there == len(second.values)

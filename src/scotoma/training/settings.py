@@ -1,5 +1,6 @@
 """What can be set in adversarial training?"""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,9 +76,9 @@ class TrainingSettings:
             if (value := getattr(self, name)) < least
         ]
         problems += [
-            f"'{name}' is {value}: must be above 0"
+            f"'{name}' is {value}: must be above 0, and finite"
             for name in ("alpha", "classifier_rate", "encoder_rate", "encoder_drop")
-            if not (value := getattr(self, name)) > 0
+            if not 0 < (value := getattr(self, name)) < math.inf
         ]
         problems += [
             f"'{name}' is {value}: must be at least 0 and below 1"
