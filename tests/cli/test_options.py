@@ -102,7 +102,8 @@ def test_only_settings_of_a_preset_are_set() -> None:
         assigned(["labels.missing=['?']", "training.batch=2", 'hide=["Young"]', "training2=1", "split=1"])
     assert str(caught.value) == (
         "--set labels, hide, training2, split: it takes settings of a preset only (encoder, images, "
-        "classifier, training, split, verification), as in --set training.batch=32; for the rest there are flags."
+        "classifier, training, split, verification), as in --set training.batch=32; for the rest there are "
+        "flags."
     )
 
 

@@ -1,12 +1,16 @@
 import json
 import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scotoma.cli import main
 from scotoma.cli.sweep import SweepOptions
 from scotoma.experiments import runner
+from scotoma.experiments.cells import Cell
 from scotoma.runs.results import Results
 from scotoma.runs.settings import read_toml
 from tests.tiny import ATTACKS, NETWORKS, TRAINING, toml
@@ -260,6 +264,57 @@ def test_a_failed_cell_is_shown_with_its_last_line(
         ("missing", ""),
         ("failed", "disk | full (x.log)"),
     ]
+
+
+def test_baselines_stand_beside_another_encoder_where_the_first_failed(
+    places: Path,
+    tmp_path: Path,
+    cheap: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = runner.run_cells
+
+    def run_all_but_the_first(cells: Sequence[Cell], *more: Any, **named: Any) -> None:
+        real([cell for cell in cells if "0.5" not in cell.label], *more, **named)
+        if lost := {cell.label: "collapsed" for cell in cells if "0.5" in cell.label}:
+            raise runner.CellsFailed(lost, len(cells))
+
+    monkeypatch.setattr(runner, "run_cells", run_all_but_the_first)
+    out = tmp_path / "out"
+    command = ["sweep", str(places), *NAMES, "--config", str(cheap), "--alpha", "0.5,2", "--out", str(out)]
+    for _ in range(2):
+        assert main(command) == 1
+        found = json.loads((out / "sweep.json").read_text())
+        assert found["references"]["identity"]["office"]["test"] is not None
+        assert found["cells"][0]["state"] == "failed"
+    assert "beside" not in found
+    capsys.readouterr()
+    monkeypatch.setattr(runner, "run_cells", real)
+    assert main(command) == 0  # the first is there now, and what was found beside the other is shown still
+    again = json.loads((out / "sweep.json").read_text())
+    assert again["references"] == found["references"]
+
+
+def test_images_are_looked_at_once_before_any_cell_is_run(
+    places: Path, tmp_path: Path, cheap: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    shutil.copytree(places, photos)
+    (photos / "bar" / "empty.png").touch()
+    command = ["sweep", str(photos), *NAMES, "--config", str(cheap), "--out", str(out)]
+    told = said(capsys, *command[1:], "--alpha", "0.5,2")
+    assert "bar/empty.png: the file is empty" in told
+    assert not out.exists()
+    assert main([*command, "--alpha", "0.5", "--skip-unreadable"]) == 0
+    line = "Left out, as they cannot be read: bar/empty.png: the file is empty.\n"
+    assert line in capsys.readouterr().out
+    assert line in (out / "sweep.md").read_text()
+    next(photos.glob("bar/*[0-9].*")).unlink()
+    assert main([*command, "--alpha", "0.5,2", "--skip-unreadable"]) == 2
+    told = capsys.readouterr().err
+    assert "holds runs on images that are not the same" in told and "what is there now" in told
+    assert not (out / "encoders" / "alpha-2-seed0").exists()
 
 
 def test_a_sweep_stops_at_its_time_limit_and_shows_what_has_ended(

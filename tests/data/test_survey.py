@@ -162,5 +162,17 @@ def test_nearly_equal_images_on_several_sides_are_told_until_they_are_kept_toget
     assert sum(each.test for each in together.categories) == len(divided.test)
 
 
-def test_images_that_are_too_small_are_not_compared(photos: Path) -> None:
+def test_images_that_are_too_small_are_not_compared_unless_they_are_to_be_kept_together(
+    photos: Path, picture: Callable[..., Pixels], encode: Callable[..., bytes]
+) -> None:
     assert (survey(photos).near, survey(photos).parted) == (None, ())
+    for number in range(12):
+        same = picture(number, 40, 40)
+        (photos / f"cats/{number} a.png").write_bytes(encode(same, "PNG"))
+        (photos / f"cats/{number} b.jpg").write_bytes(encode(same, "JPEG", quality=90))
+    asked = Labelling(sides=Sides(near_duplicates=True))
+    found, opened = survey(photos, labelling=asked), open_images(photos, 40, 3, labelling=asked)
+    assert found.near is not None and len(found.near) >= 12 and found.parted == ()
+    divided = divide(opened, SplitRecipe(0, Fractions()))
+    for part, rows in vars(divided).items():
+        assert sum(getattr(each, part) for each in found.categories) == len(rows)

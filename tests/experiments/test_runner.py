@@ -14,9 +14,9 @@ import pytest
 
 from scotoma.cli import main
 from scotoma.errors import ScotomaError, TimeLimitReached
-from scotoma.experiments.cells import Cell, Places
-from scotoma.experiments.runner import CellsFailed, run_cells, try_cells
-from scotoma.experiments.scales import load_scale
+from scotoma.experiments.cells import Cell, EncoderCell, Places
+from scotoma.experiments.runner import CellsFailed, Running, run_cells, try_cells
+from scotoma.experiments.scales import Group, load_scale
 from scotoma.experiments.table1 import attack_of
 from scotoma.runs.results import Results
 from tests.experiments.examples import attack, write_attacks, write_begun
@@ -239,3 +239,27 @@ def _runs(process: int) -> bool:
     """Whether it is there, and not only waiting for somebody to ask how it ended."""
     status = Path(f"/proc/{process}/stat")
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        ("", ""),
+        ("encoder   28 x 28\n          left out: 2\nIt has collapsed.\n", "It has collapsed."),
+        (
+            "training: 5/9\nThe lists cannot be used:\n  a is in no list\n",
+            "The lists cannot be used: a is in no list",
+        ),
+        (
+            "2 of 9 files cannot be read:\n  a.png: empty\n  b.png: cut short\nRepair them.\n",
+            "2 of 9 files cannot be read: a.png: empty, ...",
+        ),
+        ("One:\n  a\nTwo.\nThree.\n", "Three."),
+    ],
+)
+def test_the_last_words_are_a_line_or_the_head_of_a_list(tmp_path: Path, log: str, said: str) -> None:
+    (tmp_path / "log").write_text(log)
+    process = subprocess.Popen(["true"])
+    process.wait()
+    cell = EncoderCell("a", ("x",), (), Group(("x", "y")), "demo", 0)
+    assert Running(cell, tmp_path / "log", process).last_words() == said

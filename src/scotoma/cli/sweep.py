@@ -28,7 +28,9 @@ from scotoma.runs.run_folder import claim, held
 from scotoma.runs.settings import build, to_dict
 
 if TYPE_CHECKING:
-    from scotoma.data.table import Attribute
+    from collections.abc import Sequence
+
+    from scotoma.data.table import Attribute, ImageTable
     from scotoma.experiments.cells import Places
     from scotoma.experiments.runner import CellsFailed
     from scotoma.experiments.sweep import Sweep
@@ -178,6 +180,7 @@ def _sweep(
     from scotoma.experiments.same import require_same
     from scotoma.experiments.sweep import Sweep
     from scotoma.presets import load_preset
+    from scotoma.training.run import require_images
 
     deadline = math.inf if limit is None else time.monotonic() + limit
     preset = load_preset(options.preset, options.changes, where)
@@ -199,16 +202,27 @@ def _sweep(
             print(described(cell, places))
         print(NO_RUN_BEGUN)
         return None
+    if not options.overwrite and options.out.exists():
+        claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
+    # What is wrong with the images is told once and not by every cell, which find them decoded.
+    table = _open_images(options, preset)
+    for seed in options.seeds:
+        require_images(table, preset.plan(options.hide, options.keep, seed))
     inputs = [Path(each) for each in (options.data, config) if each]
     claim(options.out, KIND, overwrite=options.overwrite, resume=True, inputs=inputs)
     with held(options.out):
         write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
-        require_same(wanted.cells(), places)
-        return _run(wanted, places, options, config, deadline)
+        require_same(wanted.cells(), places, table.digest([*options.hide, *options.keep]))
+        return _run(wanted, places, options, config, deadline, table.skipped)
 
 
 def _run(
-    wanted: "Sweep", places: "Places", options: SweepOptions, config: Path | None, deadline: float
+    wanted: "Sweep",
+    places: "Places",
+    options: SweepOptions,
+    config: Path | None,
+    deadline: float,
+    skipped: "Sequence[str]",
 ) -> "CellsFailed | None":
     """Run what is not done and write what is there then, be it all or, after a stop, a part."""
     from scotoma.experiments.runner import try_cells
@@ -220,10 +234,14 @@ def _run(
     with resumable(f"{same} goes on; {options.out / 'sweep'}.md shows what has ended."):
         try:
             failures = try_cells(wanted.cells(), places, watched(), deadline)
+            if failures is not None and not wanted.encoder(*wanted.every()[0]).file(places.out).is_file():
+                other = wanted.beside_another(places.out)
+                attacks = [other.attack(*other.beside)] if other.beside else []
+                try_cells(attacks, places, watched(), deadline)
         except (KeyboardInterrupt, TimeLimitReached):
-            write_sweep(wanted, places, command, {})
+            write_sweep(wanted, places, command, {}, skipped)
             raise
-    print(write_sweep(wanted, places, command, failures.failures if failures else {}))
+    print(write_sweep(wanted, places, command, failures.failures if failures else {}, skipped))
     print(f"Written: {options.out / 'sweep'}.md, .json, .png and .svg.")
     return failures
 
@@ -240,6 +258,20 @@ def _with_earlier(options: SweepOptions) -> SweepOptions:
     found = replace(options, alpha=alphas, seeds=seeds)
     object.__setattr__(found, "sets", options.sets)
     return found
+
+
+def _open_images(options: SweepOptions, preset: "Preset") -> "ImageTable":
+    from scotoma.data.images import open_images
+    from scotoma.runs.progress import watched
+
+    return open_images(
+        options.data,
+        preset.images.stored_side,
+        preset.encoder.channels,
+        categories=options.categories,
+        progress=watched(),
+        labelling=options.labels.labelling((*options.hide, *options.keep)),
+    )
 
 
 def _attributes(options: SweepOptions) -> "Mapping[str, Attribute]":

@@ -98,7 +98,7 @@ class Survey:
 @dataclass(frozen=True)
 class _Image:
     """What the survey keeps of one image; `key` is empty where it cannot be read, and there is no `look`
-    where the image is too small for one.
+    where the image is too small for one and nobody asked for it.
     """
 
     name: str
@@ -144,17 +144,22 @@ def survey(
     if catalogue.kind in ("embedded", "idx"):
         pixels, labels, names = read_arrays(catalogue, categories)
         height, width = pixels.shape[1:]
+        looks: Sequence[Look | None] = [None] * len(pixels)
+        if asked.sides.near_duplicates:
+            looks = looks_of([fit_square(image[:, :, None], LOOKED_AT, 1) for image in pixels])
         images = [
-            _Image(f"image {row}", label, pixel_key(pixels[row, :, :, None]), height, width, gray=True)
-            for row, label in enumerate(labels.tolist())
+            _Image(f"image {row}", label, pixel_key(image[:, :, None]), height, width, gray=True, look=look)
+            for row, (label, image, look) in enumerate(zip(labels.tolist(), pixels, looks, strict=True))
         ]
     else:
         catalogue = catalogue if categories is None else catalogue.restricted_to(categories)
-        images, names = _look_at_files(catalogue, progress), catalogue.categories
+        smallest = 1 if asked.sides.near_duplicates else LOOKED_AT
+        images, names = _look_at_files(catalogue, smallest, progress), catalogue.categories
     return _sum_up(everything, said, SplitRecipe(seed, fractions or Fractions()), asked, images, names)
 
 
-def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Image]:
+def _look_at_files(catalogue: Catalogue, smallest: int, progress: Progress | None) -> list[_Image]:
+    """All images; those whose shorter side has so many pixels are looked at for near duplicates."""
     assert catalogue.root is not None
     root, labels = catalogue.root, catalogue.labels.tolist()
 
@@ -166,7 +171,7 @@ def _look_at_files(catalogue: Catalogue, progress: Progress | None) -> list[_Ima
         except UnreadableImage as error:
             return _Image(name, label, reason=str(error)), None
         height, width = pixels.shape[:2]
-        square = fit_square(pixels, LOOKED_AT, 1) if min(height, width) >= LOOKED_AT else None
+        square = fit_square(pixels, LOOKED_AT, 1) if min(height, width) >= smallest else None
         return _Image(name, label, pixel_key(pixels), height, width, is_gray(pixels)), square
 
     def look_at_some(rows: range) -> list[_Image]:

@@ -63,11 +63,24 @@ class Running:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
+    def last_words(self) -> str:
+        """What it said last: a line, or the head of a list with its first item."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+        items = [number for number in range(len(lines)) if _is_item(lines[number])]
+        # The list may be followed by a line of advice.
+        if not items or items[-1] < len(lines) - 2:
+            return self.last_line()
+        first = items[-1]
+        while first > 0 and _is_item(lines[first - 1]):
+            first -= 1
+        more = ", ..." if items[-1] > first else ""
+        return f"{lines[max(first - 1, 0)].strip()} {lines[first].strip()}{more}"
+
     def why(self) -> str:
-        """Why it failed: its last line, behind how it died, if it did."""
-        said = self.last_line()
+        """Why it failed: its last words, behind how it died, if it did."""
+        said = self.last_words()
         if self.has_died():
-            said = f"{_ended(self.process.returncode)}; its last line: {said or 'none'}"
+            said = f"{_ended(self.process.returncode)}; its last line: {self.last_line() or 'none'}"
         return f"{said} ({self.log})"
 
 
@@ -273,6 +286,11 @@ def _stop_with_parent() -> None:
     would go on by itself and hold its folder.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _is_item(line: str) -> bool:
+    """Whether a line is one of a list in a message."""
+    return line.startswith("  ") and not line.startswith("   ")
 
 
 def _ended(code: int) -> str:

@@ -13,10 +13,10 @@ from scotoma.training.settings import CHANGE_NO_WEIGHT
 LABELS = "labels"  # a table of flags, of no preset
 
 
-def require_same(cells: Sequence[Cell], places: Places) -> None:
+def require_same(cells: Sequence[Cell], places: Places, images: str | None = None) -> None:
     """Check that what is there was made with the settings and on the images that the cells have now.
 
-    Images are compared where they are named.
+    Images are compared where they are named, and with `images`, the digest of what is there now.
 
     Raises:
         InputError: names every run folder that was made with others.
@@ -24,10 +24,10 @@ def require_same(cells: Sequence[Cell], places: Places) -> None:
     problems = [*_other_settings(cells, places.out), *_other_data(cells, places)]
     if problems:
         raise InputError("\n".join(problems))
-    require_same_images(cells, places.out)
+    require_same_images(cells, places.out, images)
 
 
-def require_same_images(cells: Sequence[Cell], out: Path) -> None:
+def require_same_images(cells: Sequence[Cell], out: Path, images: str | None = None) -> None:
     """Check that all runs on a group found the same images, which may have been changed in their place.
 
     Raises:
@@ -37,7 +37,9 @@ def require_same_images(cells: Sequence[Cell], out: Path) -> None:
     for cell in cells:
         by_group.setdefault(cell.group, []).append(cell)
     for group in by_group.values():
-        found = _labels_by(group, lambda cell: begun_with(cell, out).get("images"))
+        found = dict(_labels_by(group, lambda cell: begun_with(cell, out).get("images")))
+        if images is not None and found and images not in found:
+            found[images] = ["what is there now"]
         if len(found) > 1:
             raise InputError(
                 f"{out} holds runs on images that are not the same, as if some were added, removed or "

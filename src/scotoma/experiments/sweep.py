@@ -3,7 +3,7 @@ attackers find in each.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ _WORST: tuple[State, ...] = ("failed", "missing", "inconclusive")
 @dataclass(frozen=True)
 class Sweep:
     """What is hidden and kept, and what differs from encoder to encoder: alpha and seed. `changes` are tables
-    over the preset; no categories stand for all.
+    over the preset; no categories stand for all. The baselines, which do not know of alpha, are attacked
+    `beside` one encoder, by alpha and seed; default: the first.
     """
 
     hide: tuple[str, ...]
@@ -35,6 +36,7 @@ class Sweep:
     preset: str
     categories: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[float, int] | None = None
 
     def encoder(self, alpha: float, seed: int) -> EncoderCell:
         """The training of one encoder. Its name tells nothing of the others: alphas can be added."""
@@ -43,15 +45,24 @@ class Sweep:
         return EncoderCell(name, self.hide, self.keep, Group(self.categories), self.preset, seed, changes)
 
     def attack(self, alpha: float, seed: int) -> AttackCell:
-        """The attacks on it. The baselines do not know of alpha: they stand beside the very first encoder."""
+        """The attacks on it."""
         encoder = self.encoder(alpha, seed)
-        baselines = BASELINES if (alpha, seed) == (self.alphas[0], self.seeds[0]) else ()
+        baselines = BASELINES if (alpha, seed) == (self.beside or self.every()[0]) else ()
         tasks = (*self.hide, *self.keep)
         return AttackCell(encoder.name, encoder, tasks, encoder.group, baselines, self.changes)
 
+    def every(self) -> list[tuple[float, int]]:
+        """Alpha and seed of each encoder, seed by seed."""
+        return [(alpha, seed) for seed in self.seeds for alpha in self.alphas]
+
+    def beside_another(self, out: Path) -> "Sweep":
+        """The same with the baselines beside the first encoder that is there, if any is."""
+        there = (each for each in self.every() if self.encoder(*each).file(out).is_file())
+        return replace(self, beside=next(there, None))
+
     def cells(self) -> tuple[Cell, ...]:
         """Every encoder and the attacks on it, seed by seed."""
-        attacks = [self.attack(alpha, seed) for seed in self.seeds for alpha in self.alphas]
+        attacks = [self.attack(*each) for each in self.every()]
         return tuple(cell for attack in attacks for cell in (attack.encoder, attack))
 
 
@@ -101,12 +112,12 @@ def collect(sweep: Sweep, places: Places, failures: Mapping[str, str]) -> SweepF
         places: where it lies.
         failures: why cells failed, by label.
     """
-    attacks = [sweep.attack(alpha, seed) for seed in sweep.seeds for alpha in sweep.alphas]
     points = [_point(sweep, alpha, seed, places, failures) for alpha in sweep.alphas for seed in sweep.seeds]
-    first = read_results(attacks[0], places.out)
-    references = {
-        name: {task: _figures(first, name, task, None) for task in attacks[0].tasks} for name in BASELINES
-    }
+    # Beside whichever encoder they were attacked.
+    every = [read_results(sweep.attack(*each), places.out) for each in sweep.every()]
+    beside = next((each for each in every if each and headline(each, BASELINES[0], sweep.hide[0])), None)
+    tasks = (*sweep.hide, *sweep.keep)
+    references = {name: {task: _figures(beside, name, task, None) for task in tasks} for name in BASELINES}
     return SweepFound(tuple(points), references)
 
 

@@ -17,7 +17,9 @@ FORMAT = "scotoma-sweep"
 VERSION = 2
 
 
-def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[str, str]) -> str:
+def write_sweep(
+    sweep: Sweep, places: Places, command: str, failures: Mapping[str, str], skipped: Sequence[str] = ()
+) -> str:
     """Collect what is there and write it as `OUT/sweep.json`, `.md`, `.png` and `.svg`.
 
     Args:
@@ -25,6 +27,7 @@ def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[st
         places: where it lies and goes.
         command: what the user typed, for the record.
         failures: why cells failed, by label.
+        skipped: files that were left out, as they cannot be read.
 
     Returns:
         The Markdown.
@@ -34,12 +37,13 @@ def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[st
     """
     require_same_images(sweep.cells(), places.out)
     found = collect(sweep, places, failures)
-    asked = to_dict(sweep)
+    asked = {name: value for name, value in to_dict(sweep).items() if name != "beside"}
     asked["categories"] = asked["categories"] or None
     content = {"format": FORMAT, "version": VERSION, "command": command, "data": places.data, **asked}
     content |= {"cells": to_dict(found)["points"], "references": to_dict(found)["references"]}
+    content |= {"skipped": list(skipped)}
     write_checked_json(places.out / "sweep.json", content)
-    text = markdown(sweep, found)
+    text = markdown(sweep, found, skipped)
     write_bytes(places.out / "sweep.md", text.encode())
     front = front_of(sweep, found)
     write_bytes(places.out / "sweep.png", draw_front(front, "png"))
@@ -47,8 +51,8 @@ def write_sweep(sweep: Sweep, places: Places, command: str, failures: Mapping[st
     return text
 
 
-def markdown(sweep: Sweep, found: SweepFound) -> str:
-    """Every encoder in percent, with means where there are several seeds."""
+def markdown(sweep: Sweep, found: SweepFound, skipped: Sequence[str] = ()) -> str:
+    """Every encoder in percent, with means where there are several seeds, and what was left out."""
     heads = ["alpha", "seed"]
     for task in sweep.hide:
         heads += [f"-{task} [95 %]", "floor", "in training"]
@@ -70,6 +74,7 @@ def markdown(sweep: Sweep, found: SweepFound) -> str:
         table([*heads, "state"], rows),
         *(_means(sweep, found) if len(sweep.seeds) > 1 else []),
         "The front is drawn in sweep.png and sweep.svg.",
+        *([f"Left out, as they cannot be read: {', '.join(skipped)}."] if skipped else []),
         "",
     ]
     return "\n".join(lines)
