@@ -307,7 +307,7 @@ def test_images_are_looked_at_once_before_any_cell_is_run(
     assert "bar/empty.png: the file is empty" in told
     assert not out.exists()
     assert main([*command, "--alpha", "0.5", "--skip-unreadable"]) == 0
-    line = "Left out, as they cannot be read: bar/empty.png: the file is empty.\n"
+    line = "Images left out, as they cannot be read: 1 (bar/empty.png: the file is empty).\n"
     assert line in capsys.readouterr().out
     assert line in (out / "sweep.md").read_text()
     next(photos.glob("bar/*[0-9].*")).unlink()

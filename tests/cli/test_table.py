@@ -507,20 +507,22 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
     assert main([*command, "--skip-unreadable"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"images    {table}: 239 (")
-    assert lines[1] == "          left out, as they cannot be read: 1"
+    assert lines[1] == "          left out, as they cannot be read: 1 (img/010.png: the file is empty)"
     assert lines[-1].endswith(f" --data {table} --skip-unreadable --out {run}-attacked")
     attack = ["verify", str(run / "encoder.safetensors"), "--data", str(table), "--config", str(attacks)]
     attack += ["--baselines", "none", "--tasks", "Male", "--out", str(out)]
     assert main(attack) == 2
     assert capsys.readouterr().err.endswith(broken)
     assert main([*attack, "--skip-unreadable"]) == 0
+    said = "Images left out, as they cannot be read: 1 (img/010.png: the file is empty)."
+    assert said in " ".join(capsys.readouterr().out.split())
     results = Results.read(out / "results.json")
     about = results.run["data"]
     assert (about["images"], about["skipped"]) == (239, ["img/010.png: the file is empty"])
     assert about["same_as_training"] is True
     assert main(["report", str(out)]) == 0
     page = (out / "report.html").read_text()
-    assert "<dt>skipped</dt><dd>1</dd>" in page and "010.png" not in page
+    assert "<dt>skipped</dt><dd>1 image left out, not to be read</dd>" in page and "010.png" not in page
     capsys.readouterr()
     assert main(["check", str(table)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (

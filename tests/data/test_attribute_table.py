@@ -104,6 +104,17 @@ def test_a_missing_text_names_no_group(read: Callable[..., AttributeTable]) -> N
         table.groups("persons")
 
 
+def test_what_programs_write_for_nothing_is_no_group(read: Callable[..., AttributeTable]) -> None:
+    text = FACES.replace("p2", "NA")
+    with pytest.raises(InputError) as error:
+        read(text).groups("person")
+    assert str(error.value) == (
+        "--group-by person: 'NA' would be one group, of 2 images. If that means that the value is not known, "
+        "declare it: --missing NA."
+    )
+    assert read(text, missing=("NA",)).groups("person") == ("", "p1", "", "p1")
+
+
 def test_every_column_is_described(read: Callable[..., AttributeTable]) -> None:
     assert read(FACES, missing=("?",)).describe() == [
         ColumnSummary("smiling", "binary", (("not smiling", 1), ("smiling", 2)), 1, 2),

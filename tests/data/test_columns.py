@@ -123,6 +123,11 @@ def test_missing_values_have_no_say() -> None:
             "--missing 1,perhaps.",
         ),
         (
+            column("black", "NA", "blond", "black"),
+            "holds 'NA' (line 3) beside names. If that means that the value is not known, declare it: "
+            "--missing NA. If it is the name of a class: --columns age=classes.",
+        ),
+        (
             column("Ann", "Bob", "Cy", ""),
             "is text: 3 different values for 3 images, none comes twice. To read each as a class "
             "nevertheless: --columns age=classes.",

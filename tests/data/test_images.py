@@ -174,6 +174,14 @@ def test_files_that_cannot_be_read_are_an_error_or_are_left_out_with_their_label
     assert len(opened(faces, "Male", skip_unreadable=True)) == 29
 
 
+def test_images_that_the_disk_cannot_hold_are_not_decoded(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        open_images(photos, 10_000_000, 3, cache=tmp_path / "cache")
+    assert str(error.value).startswith(f"The cache {tmp_path / 'cache'} has no room: ")
+    assert "images of 10000000 x 10000000 pixels take" in str(error.value)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_in_category_folders_files_are_skipped_too(photos: Path) -> None:
     (photos / "cats/0.jpg").write_bytes(b"")
     (photos / "dogs/1.JPEG").write_bytes(b"")

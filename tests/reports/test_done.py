@@ -69,7 +69,7 @@ def test_files_that_were_left_out_are_counted_and_folders_of_paths_are_not_shown
     assert group(groups, "Run") == {
         "command": "scotoma verify enc.safetensors --data a.csv --rate 1/2",
     }
-    assert group(groups, "Data") == {"source": "photos", "skipped": "2"}
+    assert group(groups, "Data") == {"source": "photos", "skipped": "2 images left out, not to be read"}
     odd = {
         "source": "/data/Smith, John/o'brien's scans",
         "command": """scotoma check "/data/a, b/o'x/c.csv" ~/y""",

@@ -19,6 +19,7 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
         InputError: the names to hide and keep make no tasks on these images.
     """
     from scotoma.data.splits import divide
+    from scotoma.runs.words import left_out
 
     hidden, kept = plan.tasks(table.attributes)
     parts = divide(table, plan.split)
@@ -28,7 +29,7 @@ def outline(table: "ImageTable", plan: "TrainingPlan", threads: int) -> Iterator
     if table.left_out:
         yield f"          left out, as equal images stand in several categories: {len(table.left_out):,}"
     if table.skipped:
-        yield f"          left out, as they cannot be read: {len(table.skipped):,}"
+        yield f"          {left_out(table.skipped)}"
     for note in table.notes:
         yield f"          {note}"
     if kept_together := _kept_together(table):

@@ -1,7 +1,8 @@
 """The verb `verify`: what can be learned from encoded images by somebody who tries?"""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +17,8 @@ from scotoma.runs.results import Results
 from scotoma.runs.settings import build
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from scotoma.runs.verdict import Verdict
 
 
@@ -126,6 +129,7 @@ def show_verdict(found: "Verdict") -> None:
     console = Console()
     console.print(verdict_table(found))
     console.print(verdict_said(found), markup=False, highlight=False)
+    _show_left_out(console, found.run)
 
 
 def require_no_failure(found: "Verdict") -> None:
@@ -152,6 +156,14 @@ def show_results(results: Results) -> None:
     console.print(verdict(results), markup=False, highlight=False)
     if are_others(results):  # the table's caption says the rest
         console.print(OTHER_IMAGES, markup=False, highlight=False)
+    _show_left_out(console, results.run)
+
+
+def _show_left_out(console: "Console", run: Mapping[str, Any]) -> None:
+    from scotoma.runs.words import left_out
+
+    if skipped := (run.get("data") or {}).get("skipped"):
+        console.print(f"Images {left_out(skipped)}.", markup=False, highlight=False)
 
 
 def require_sound(results: Results) -> None:

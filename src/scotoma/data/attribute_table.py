@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scotoma.data.attributes import ColumnSummary, ask, parse_question, summarise
-from scotoma.data.columns import READ_AS, Column
+from scotoma.data.columns import READ_AS, UNKNOWN, Column, declare
 from scotoma.data.delimited import Rows, read_rows
 from scotoma.data.listed_files import ListedFiles, find_files, image_share
 from scotoma.data.table import Attribute
@@ -97,10 +97,17 @@ class AttributeTable:
         """The texts of a column, blank where they are missing: these name no person, place or video.
 
         Raises:
-            InputError: there is no such column.
+            InputError: there is no such column, or it holds what stands for "not known" without saying so: it
+                would be one large group.
         """
         missing = self._missing()
-        return tuple("" if text in missing else text for text in self.text(column))
+        groups = tuple("" if text in missing else text for text in self.text(column))
+        if unknown := sorted({text for text in groups if UNKNOWN.fullmatch(text)}):
+            listed, count = ", ".join(map(repr, unknown)), sum(text in unknown for text in groups)
+            raise InputError(
+                f"--group-by {column}: {listed} would be one group, of {count:,} images.{declare(unknown)}"
+            )
+        return groups
 
     def _column(self, name: str) -> Column:
         read_as = self.reading.columns.get(name, "")

@@ -87,6 +87,7 @@ def decoded(
     entry = (cache or default_cache()) / _entry_name(catalogue, side, channels)
     opened = _open_entry(entry, wanted)
     if opened is None or _can_be_read_now(catalogue, opened):
+        _require_room(entry.parent, wanted)
         try:
             _build_entry(entry, catalogue, wanted, progress, skip_unreadable)
         except InputError as error:  # of images that cannot be read
@@ -103,6 +104,27 @@ def decoded(
         unreadable = [Unreadable(catalogue.files[row], reason) for row, reason in opened.unreadable.items()]
         raise InputError(f"{describe_unreadable(unreadable, len(catalogue.files))} {ADVICE}")
     return opened
+
+
+def _require_room(folder: Path, wanted: "_Wanted") -> None:
+    """Check that the disk of the cache has room for an entry.
+
+    Raises:
+        InputError: it has not; tells how much is needed.
+    """
+    needed = wanted.images * wanted.side**2 * wanted.channels
+    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    try:
+        free = shutil.disk_usage(there).free
+    except OSError:  # whoever writes will see
+        return
+    if needed > free:
+        what = f"{wanted.images:,} images of {wanted.side} x {wanted.side} pixels"
+        raise InputError(
+            f"The cache {folder} has no room: {what} take {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are "
+            "free. Make room, name another folder in the environment variable SCOTOMA_CACHE, or take smaller "
+            "images (images.stored_side)."
+        )
 
 
 def _can_be_read_now(catalogue: Catalogue, opened: Decoded) -> bool:

@@ -23,6 +23,8 @@ MOST_CLASSES = 100
 PAIRS = (("1", "0"), ("1", "-1"), ("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
 # What programs write where they have no value: suspicious beside numbers, or yes and no.
 ABSENT = re.compile(r"[+-]?(nan|inf|infinity)|n/?a|<na>|#n/a|null|none|nil", re.IGNORECASE)
+# Those of them that are no word.
+UNKNOWN = re.compile(r"[+-]?nan|n/?a|<na>|#n/a", re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 SHOWN = 5
 
@@ -115,6 +117,10 @@ class Column:
         if absent and rest and (_pair(rest) or len(names) == len(absent)):
             beside = "yes and no" if _pair(rest) else "numbers"
             return "text", self.holds(absent, beside) + declare(absent)
+        # "none" may be a class among names, as of glasses; NA hardly is one.
+        if rest and (unknown := [text for text in absent if UNKNOWN.fullmatch(text)]):
+            classes = f" If it is the name of a class: {self.option()}."
+            return "text", self.holds(unknown, "names") + declare(unknown) + classes
         if self._meanings() < 2:
             return "constant", ""
         if self.pair and self.read_as != "number":

@@ -11,6 +11,7 @@ from scotoma.reports.front import Front, FrontPoint, FrontReference, Measure, al
 from scotoma.reports.verdict import guessing_said
 from scotoma.runs.settings import to_dict
 from scotoma.runs.whole_files import write_bytes, write_checked_json
+from scotoma.runs.words import left_out
 from scotoma.verification.statistics import Interval
 
 FORMAT = "scotoma-sweep"
@@ -74,7 +75,7 @@ def markdown(sweep: Sweep, found: SweepFound, skipped: Sequence[str] = ()) -> st
         table([*heads, "state"], rows),
         *(_means(sweep, found) if len(sweep.seeds) > 1 else []),
         "The front is drawn in sweep.png and sweep.svg.",
-        *([f"Left out, as they cannot be read: {', '.join(skipped)}."] if skipped else []),
+        *([f"Images {left_out(skipped)}."] if skipped else []),
         "",
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import Any
 
 from scotoma.runs.results import EncoderSummary, Results
 from scotoma.runs.verdict import TaskVerdict, Verdict
+from scotoma.runs.words import counted
 
 # What stands first, in this order; the rest follows as recorded.
 _FIRST = ("command", "started", "seconds", "hardware", "seed")
@@ -131,7 +132,7 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name} {_value(str(name), each)}" for name, each in value.items()) or "none"
     if key == "skipped" and isinstance(value, list | tuple):
-        return f"{len(value):,}"
+        return f"{counted(len(value), 'image')} left out, not to be read" if value else "none"
     if isinstance(value, list | tuple):
         return ", ".join(_value(key, each) for each in value) or "none"
     if key == "command":

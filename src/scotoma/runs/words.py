@@ -1,6 +1,16 @@
 """How many of what, in words?"""
 
+from collections.abc import Sequence
+
+SHOWN = 5
+
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun: "1 seed", "1,000 seeds"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def left_out(skipped: Sequence[str]) -> str:
+    """What is said of files that were left out: how many, and the first of them with the reasons."""
+    named = "; ".join(skipped[:SHOWN]) + ("; ..." if len(skipped) > SHOWN else "")
+    return f"left out, as they cannot be read: {len(skipped):,} ({named})"
