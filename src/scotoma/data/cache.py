@@ -121,7 +121,7 @@ def _require_room(folder: Path, wanted: "_Wanted") -> None:
     if needed > free:
         what = f"{wanted.images:,} images of {wanted.side} x {wanted.side} pixels"
         raise InputError(
-            f"The cache {folder} has no room: {what} take {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are "
+            f"The cache {folder} has no room: {what} take {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are "
             "free. Make room, name another folder in the environment variable SCOTOMA_CACHE, or take smaller "
             "images (images.stored_side)."
         )
