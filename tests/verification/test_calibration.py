@@ -70,6 +70,15 @@ def test_classes_told_apart_without_error_keep_finite_numbers() -> None:
     assert cross_entropy(found(certain)) == pytest.approx(1 / 502, rel=0.1)
 
 
+def test_many_classes_with_few_images_each_may_be_sure_of_what_they_tell_apart() -> None:
+    classes = torch.arange(400) % 20
+    certain = torch.nn.functional.one_hot(classes, 20) * 50.0
+    found = calibrate(certain, classes, torch.ones(400, dtype=torch.float64))(certain)
+    # 20 images of each class: 21 of 22, so that .06 of the 4.3 bits are left open.
+    sure = found.softmax(dim=1)[torch.arange(400), classes]
+    assert sure.mean().item() == pytest.approx(21 / 22, abs=0.005)
+
+
 def test_three_classes_have_a_shift_each() -> None:
     classes = torch.arange(900) % 3
     weights = torch.ones(900, dtype=torch.float64)

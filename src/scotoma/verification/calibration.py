@@ -34,8 +34,9 @@ class Calibration:
 def calibrate(logits: Tensor, classes: Tensor, weights: Tensor) -> Calibration:
     """The scale and shift with the lowest weighted cross-entropy; a convex problem, solved by L-BFGS.
 
-    Targets are smoothed as by Platt: to the N images of the rarest class, one more of each class is imagined.
-    A few images that are told apart without an error would otherwise make the attacker too sure.
+    Targets are smoothed as by Platt: beside the N images of the rarest class two more are imagined, one of
+    that class and one of another. A few images that are told apart without an error would otherwise make the
+    attacker too sure.
 
     Args:
         logits: (images, classes), finite.
@@ -45,7 +46,9 @@ def calibrate(logits: Tensor, classes: Tensor, weights: Tensor) -> Calibration:
     logits, weights = logits.detach().double(), weights.double() / weights.sum()
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     shift = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
-    smoothing = logits.shape[1] / (int(classes.bincount(minlength=logits.shape[1]).min()) + logits.shape[1])
+    count, rarest = logits.shape[1], int(classes.bincount(minlength=logits.shape[1]).min())
+    # Shared by all classes, so that 1 of N + 2 is left to the others.
+    smoothing = count / ((count - 1) * (rarest + 2))
     solver = torch.optim.LBFGS(
         [scale, shift], max_iter=50, tolerance_change=1e-10, line_search_fn="strong_wolfe"
     )
