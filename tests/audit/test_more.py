@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scotoma.audit import estimate as rules
 from scotoma.audit import more as module
 from scotoma.audit.decoder import SETTINGS
 from scotoma.audit.examples import Occasion
@@ -44,7 +45,8 @@ def subject(**changes: Any) -> Subject:
 
 
 def test_every_piece_is_made_announced_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_seconds", lambda network, shape: 0.001)
+    monkeypatch.setattr(rules, "seconds_of_update", lambda network, shape: 0.001)
+    monkeypatch.setattr(module, "seconds_of_update", lambda network, shape: 0.001)
     announced: list[str] = []
     found = find_more(PIECES, subject(), tmp_path, Crew(1), announced.append)
     assert More.read(tmp_path / MORE) == found
@@ -104,7 +106,8 @@ def test_other_labels_of_a_task_are_another_subject() -> None:
 
 
 def test_the_estimate_grows_with_tasks_and_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_seconds", lambda network, shape: 0.01)
+    monkeypatch.setattr(rules, "seconds_of_update", lambda network, shape: 0.01)
+    monkeypatch.setattr(module, "seconds_of_update", lambda network, shape: 0.01)
     one = subject()
     assert estimate(PIECES, one, 1) == pytest.approx(
         {
@@ -124,14 +127,14 @@ def test_the_estimate_grows_with_tasks_and_budgets(monkeypatch: pytest.MonkeyPat
 
 def test_an_update_is_timed() -> None:
     shape = (1, 4, 4)
-    assert 0 < module._seconds(perceptron(shape, 8, 2), shape) < 1
+    assert 0 < rules.seconds_of_update(perceptron(shape, 8, 2), shape) < 1
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(3, "a minute"), (200, "3 min"), (5300, "88 min"), (9000, "2.5 h")]
 )
 def test_times_are_said_in_words(seconds: float, said: str) -> None:
-    assert module._minutes(seconds) == said
+    assert rules.in_minutes(seconds) == said
 
 
 def test_codes_without_images_are_attacked_all_the_same(tmp_path: Path) -> None:

@@ -365,6 +365,33 @@ def test_references_stand_beside_and_are_kept_for_the_next_audit(
     assert references["random encoder"].note == "not available: how the encoder is built is not known"
 
 
+def test_references_are_announced_once_and_the_verdict_is_shown_before_anything_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scotoma.audit.references.REFERENCE_ATTACKERS", (QUICK[1],))
+    monkeypatch.setattr("scotoma.audit.references.seconds_of_pair", lambda shape: 600.0)
+    monkeypatch.setenv("SCOTOMA_CACHE", str(tmp_path / "cache"))
+    request = replace(REQUEST, references=("identity",))
+    told: list[list[str]] = []
+    for _ in range(2):
+        said: list[str] = []
+        monkeypatch.setattr("scotoma.audit.run.find_more", lambda *_, said=said: said.append("more"))
+        audit(
+            target(),
+            TABLE,
+            request,
+            tmp_path,
+            workers=1,
+            more=("sweeps",),
+            announce=said.append,
+            show=lambda verdict, said=said: said.append(verdict.overall),  # type: ignore[misc]
+        )
+        told.append(said)
+    # Two tasks and one attacker of two.
+    announced = "Now original images, to compare with, in about 10 min."
+    assert told == [[announced, "leaks", "more"], ["leaks", "more"]]
+
+
 def test_unknown_tasks_and_classes_without_images_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         audit(target(), TABLE, replace(REQUEST, hide=("ape",)), tmp_path, workers=1)

@@ -1,23 +1,37 @@
 import io
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from scotoma.reports.audit_table import verdict_said, verdict_table
-from scotoma.runs.verdict import Verdict
+from scotoma.reports.audit_table import references_table, verdict_said, verdict_table
+from scotoma.runs.verdict import Reference, Verdict
 from tests.reports.audit_examples import EXAMPLES, TOO_FEW, inconclusive, leaks, with_failures, with_flags
 
 
-def printed(verdict: Verdict, width: int = 120) -> str:
+def printed(verdict: Verdict, width: int = 120, show: Callable[[Verdict], object] = verdict_table) -> str:
     file = io.StringIO()
-    Console(file=file, width=width).print(verdict_table(verdict))
+    Console(file=file, width=width).print(show(verdict))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 def test_the_table_as_printed() -> None:
     verdict = inconclusive()
     assert printed(verdict) == EXPECTED
+
+
+def test_what_is_found_elsewhere_stands_in_a_table_of_its_own() -> None:
+    verdict = leaks()
+    task = verdict.tasks[0]
+    found = (
+        Reference("original images", 0.951, 0.94, 0.96),
+        Reference("random encoder", None, note="no file"),
+    )
+    shown = printed(replace(verdict, tasks=(replace(task, references=found),)), show=references_table)
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
+    assert cells == [[f"-{task.task}", "95.1", "not available"]]
+    assert references_table(replace(verdict, tasks=(replace(task, references=()),))) is None
 
 
 def test_a_task_without_a_figure_says_so() -> None:
@@ -51,8 +65,9 @@ def test_a_reason_that_no_flag_tells_is_told() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_fits_a_terminal_of_80_columns(name: str) -> None:
-    text = printed(EXAMPLES[name](), width=80)
-    assert max(map(len, text.splitlines())) <= 80
+    for show in (verdict_table, references_table):
+        text = printed(EXAMPLES[name](), width=80, show=show)
+        assert max(map(len, text.splitlines())) <= 80
 
 
 EXPECTED = """\

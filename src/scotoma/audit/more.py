@@ -12,11 +12,17 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scotoma.audit.cells import Attempts
 from scotoma.audit.decoder import SETTINGS as DECODER
 from scotoma.audit.decoder import DecoderSettings, decoder_for
+from scotoma.audit.estimate import (
+    LINEAR,
+    MLP_WIDTH,
+    USUAL_UPDATES,
+    in_minutes,
+    seconds_of_pair,
+    seconds_of_update,
+)
 from scotoma.audit.examples import Learn
 from scotoma.audit.material import Material
 from scotoma.audit.neural import SETTINGS, is_map, mlp, network, paper
@@ -33,12 +39,7 @@ from scotoma.runs.more import More, Others, Piece, Reconstruction, Sweeps
 from scotoma.verification.settings import AttackSettings
 
 MORE = "more.json"
-RATE, MLP_WIDTH = 2e-3, 256  # as in the suite
-# Rules of thumb for the estimate: the updates after which most networks stop, and what a linear attacker
-# takes of their time.
-USUAL_UPDATES = 1500
-LINEAR = 300
-TIMED = 10  # updates
+RATE = 2e-3  # as in the suite
 
 Found = Others | Reconstruction | Sweeps
 
@@ -113,22 +114,20 @@ def estimate(pieces: Sequence[Piece], subject: Subject, workers: int) -> dict[Pi
     the usual number, and a linear attacker takes as long as a few hundred of them.
     """
     material, target = subject.material, subject.target
-    build = paper if is_map(material.shape) else mlp(MLP_WIDTH)
-    update = _seconds(build(material.shape, 2), material.shape)
     usual = min(USUAL_UPDATES, subject.attack.max_iterations)
-    attempt = (usual + LINEAR) * update
+    attempt = seconds_of_pair(material.shape, usual)
     hidden = len(subject.hidden)
     seconds: dict[Piece, float] = {}
     if "others" in pieces:
         seconds["others"] = len(subject.others) * len(material.arms) * attempt / workers
     if "reconstruction" in pieces and target is not None:
         channels, size = target.preprocessing.channels, target.preprocessing.size
-        drawn = _seconds(decoder_for(material.shape, channels, size), material.shape)
-        read = _seconds(paper((channels, size, size), 2), (channels, size, size))
+        drawn = seconds_of_update(decoder_for(material.shape, channels, size), material.shape)
+        read = seconds_of_update(paper((channels, size, size), 2), (channels, size, size))
         drawings = min(USUAL_UPDATES, subject.decoder.max_iterations)
         seconds["reconstruction"] = drawings * drawn + usual * read * -(-hidden // workers)
     if "sweeps" in pieces:
-        budgets = sum(BUDGETS) * subject.attack.max_iterations * update
+        budgets = sum(BUDGETS) * subject.attack.max_iterations * attempt / (usual + LINEAR)
         seconds["sweeps"] = hidden * (len(SHARES) * attempt + budgets) / workers
     return seconds
 
@@ -176,23 +175,6 @@ def _about(subject: Subject, piece: Piece) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _seconds(network: torch.nn.Module, shape: tuple[int, ...]) -> float:
-    """Of one update, on one batch."""
-    codes = torch.rand(SETTINGS.batch, *shape)
-    begun = 0.0
-    for update in range(TIMED + 2):
-        if update == 2:  # the first ones are slower
-            begun = time.monotonic()
-        network(codes).square().mean().backward()
-    return (time.monotonic() - begun) / TIMED
-
-
 def _said(seconds: Mapping[Piece, float]) -> str:
-    each = ", ".join(f"{name} {_minutes(value)}" for name, value in seconds.items())
+    each = ", ".join(f"{name} {in_minutes(value)}" for name, value in seconds.items())
     return f"Now what was asked for beside the verdict, in about: {each or 'no time'}."
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 60:
-        return "a minute"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,7 +1,7 @@
 """What does the same task give elsewhere? Floors, and other encoders attacked by two attackers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +13,7 @@ from scipy.stats import t
 from torch import nn
 
 from scotoma.audit.cells import Attempts
+from scotoma.audit.estimate import in_minutes, seconds_of_pair
 from scotoma.audit.examples import Floats
 from scotoma.audit.input_shape import present
 from scotoma.audit.logistic import fit_logistic
@@ -50,7 +51,7 @@ POPULATION = 1024  # training images from which a random encoder takes its stati
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
     """How other encoders are attacked: on all images that are not held out. What is found is kept in a folder
-    of the cache.
+    of the cache. `announce` is told a line with the time that each takes.
     """
 
     table: ImageTable
@@ -59,6 +60,7 @@ class Elsewhere:
     seed: int
     crew: Crew
     cache: Path
+    announce: Callable[[str], None] = lambda line: None
 
     def attack(self, target: Target, name: str) -> dict[str, Reference]:
         """What the stronger of two attackers finds of each task; kept in the cache for the next audit."""
@@ -68,6 +70,10 @@ class Elsewhere:
         labels = {str(task): self.table.digest([str(task)]) for task in self.tasks}
         attempts = Attempts(self.cache / where, [where, self.seed], labels)
         jobs = jobs_of(REFERENCE_ATTACKERS, self.tasks, material, seeds=1)
+        known = [attempts.read(str(job.task), job.attacker.name, job.sees, job.number) for job in jobs]
+        if missing := sum(each is None for each in known):
+            seconds = missing / 2 * seconds_of_pair(material.shape) / self.crew.workers
+            self.announce(f"Now {name}, to compare with, in about {in_minutes(seconds)}.")
         found = make_attempts(jobs, material, attempts, self.seed, self.crew, f"reference: {name}")
         references = {}
         for task in self.tasks:

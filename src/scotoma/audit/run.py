@@ -1,9 +1,7 @@
 """How does an audit go from an encoder and images to `verdict.json`?"""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
@@ -33,6 +31,7 @@ from scotoma.data.table import Attribute, ImageTable
 from scotoma.data.tasks import Task, attack_tasks, kept_tasks, require_hidden_or_kept
 from scotoma.encoder_file import Card
 from scotoma.errors import InputError
+from scotoma.runs.elapsed import Clock, timed
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
 from scotoma.runs.results import Role
@@ -83,6 +82,7 @@ def audit(
     progress: Progress | None = None,
     deadline: float | None = None,
     announce: Callable[[str], None] = lambda line: None,
+    show: Callable[[Verdict], None] = lambda verdict: None,
 ) -> Verdict:
     """Attack an encoder, or codes of which nothing else is known, by a suite; write `folder/verdict.json`.
 
@@ -99,7 +99,8 @@ def audit(
         workers: attackers side by side, one thread each; default: one a core.
         progress: is shown encodings and attackers.
         deadline: a reading of the monotonic clock, in seconds, at which to stop.
-        announce: is told a line with the time that `more` will take.
+        announce: is told lines with the time that references and `more` will take.
+        show: is given the verdict, before `more` is looked for.
 
     Raises:
         InputError: an unknown task, too few images, an encoder that was trained on these images in another
@@ -110,9 +111,11 @@ def audit(
     run = _Audit(target, table, request, folder, crew, utility)
     for kept in ("cells", "more-cells", WINNERS):
         clear_abandoned(folder / kept)
-    verdict = run.verdict(command)
-    if more:
-        find_more(more, run.subject(), folder, crew, announce)
+    with timed(folder) as clock:
+        verdict = run.verdict(command, clock, announce)
+        show(verdict)
+        if more:
+            find_more(more, run.subject(), folder, crew, announce)
     return verdict
 
 
@@ -159,7 +162,6 @@ class _Audit:
         crew: Crew,
         utility: Target | None = None,
     ) -> None:
-        self.started, self.clock = datetime.now(UTC), time.monotonic()
         self.table, self.request, self.folder, self.crew = table, request, folder, crew
         self.attacked, self.utility = target, utility
         self.digest = digest_of(target)
@@ -188,7 +190,7 @@ class _Audit:
         """What an encoder file of ours says of itself."""
         return self.target.card if self.target else None
 
-    def verdict(self, command: str) -> Verdict:
+    def verdict(self, command: str, clock: Clock, announce: Callable[[str], None]) -> Verdict:
         """Run what is missing, and judge."""
         request, suite = self.request, SUITES[self.request.suite]
         examined = examine(
@@ -205,7 +207,7 @@ class _Audit:
         attackers = (*suite.attackers, *(map(on_one_release, suite.attackers) if examined.single else ()))
         by_task = self._attacked(examined, suite)
         cache = default_cache() / "references"
-        others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache)
+        others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache, announce)
         elsewhere = references.beside(request.references, self.target, self.utility, others)
         self.cases = cases = [self._case(task, by_task[task], elsewhere) for task in self.tasks]
         verdicts, raised = judge(cases, attackers, examined.flags, derive_seed(request.seed, "bootstrap"))
@@ -216,8 +218,7 @@ class _Audit:
             "releases": examined.releases,
             "seed": request.seed,
             "seconds_by_attacker": seconds_by_attacker(cases),
-            "started": self.started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - self.clock, 1),
+            **vars(clock.now()),
             **surroundings(self.crew.workers, "scikit-learn"),
         }
         about = summary(self.target, self.digest, material.shape)

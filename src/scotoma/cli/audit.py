@@ -1,7 +1,7 @@
 """How does `scotoma verify` attack any encoder by a suite without knobs?"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,19 @@ CODES = (".npy", ".npz")
 _FREE = ("command", "encoder", "data", "tasks", "baselines", "utility", "more")
 
 
-def run_audit(options: VerifyOptions, config: Path | None = None, limit: float | None = None) -> "Verdict":
+def run_audit(
+    options: VerifyOptions,
+    config: Path | None = None,
+    limit: float | None = None,
+    show: Callable[["Verdict"], None] = lambda verdict: None,
+) -> "Verdict":
     """Attack as asked, or go on with what was begun.
 
     Args:
         options: what is asked.
         config: the TOML file of the options, for the record.
         limit: seconds after which to stop.
+        show: is given the verdict, before more is looked for.
 
     Raises:
         InputError: something that a suite without knobs does not take; names that are not there.
@@ -73,6 +79,7 @@ def run_audit(options: VerifyOptions, config: Path | None = None, limit: float |
                 deadline=deadline,
                 progress=watched(),
                 announce=print,
+                show=show,
             )
 
 

@@ -109,8 +109,7 @@ def verify(
     options = build(VerifyOptions, values, where)
     object.__setattr__(options, "sets", tuple(settings or ()))
     if options.suite != "paper":
-        found = run_audit(options, config, limit)
-        show_verdict(found)
+        found = run_audit(options, config, limit, show_verdict)
         print(f"Write the report: {command_line('report', [options.out], {})}")
         require_no_failure(found)
         return
@@ -124,10 +123,12 @@ def show_verdict(found: "Verdict") -> None:
     """The table of an audit, and what follows."""
     from rich.console import Console
 
-    from scotoma.reports.audit_table import verdict_said, verdict_table
+    from scotoma.reports.audit_table import references_table, verdict_said, verdict_table
 
     console = Console()
     console.print(verdict_table(found))
+    if (beside := references_table(found)) is not None:
+        console.print(beside)
     console.print(verdict_said(found), markup=False, highlight=False)
     _show_left_out(console, found.run)
 

@@ -42,6 +42,27 @@ def verdict_table(found: Verdict) -> Table:
     return table
 
 
+def references_table(found: Verdict) -> Table | None:
+    """One row a task: what is found of it elsewhere, in original images for one; None where nobody looked."""
+    names = list(dict.fromkeys(each.name for task in found.tasks for each in task.references))
+    if not names:
+        return None
+    table = Table(
+        title="Beside it: balanced accuracy in % of",
+        caption="Best of logistic regression and the paper's CNN; shuffled labels: the former.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("task", *names):
+        table.add_column(heading, overflow="fold")
+    for task in in_order(found):
+        there = {each.name: each.accuracy for each in task.references}
+        figures = (there.get(name) for name in names)
+        shown = ("not available" if figure is None else percent(figure) for figure in figures)
+        table.add_row(Text(f"{SIGNS[task.role]}{task.task}", style=COLOURS[task.role]), *shown)
+    return table
+
+
 def verdict_said(found: Verdict) -> str:
     """A line of plain words for each task, the reasons for what is open, every flag, and the caution."""
     lines = []

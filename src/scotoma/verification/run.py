@@ -1,9 +1,7 @@
 """How does a verification run go from an encoder file and images to `results.json` and a gallery?"""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from scotoma.data.table import CATEGORY, Attribute, ImageTable
 from scotoma.data.tasks import attack_tasks, require_hidden_or_kept
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
+from scotoma.runs.elapsed import timed
 from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
 from scotoma.runs.seeds import require_seed
@@ -78,15 +77,12 @@ def verify(
             that are divided in another way.
         TimeLimitReached: the deadline came first.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
     suite, of_training = _suite(encoder, table, request, attack, folder, progress)
     plan, subjects, workers = suite.plan, suite.subjects, workers or cores()
-    cells = suite.run(workers, deadline)
-    _write_pictures(suite, folder)
-    about = _about(suite, of_training, command, workers) | {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - clock, 1),
-    }
+    with timed(folder) as clock:
+        cells = suite.run(workers, deadline)
+        _write_pictures(suite, folder)
+    about = _about(suite, of_training, command, workers) | vars(clock.now())
     results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
     results.write(folder / "results.json")
     return results
