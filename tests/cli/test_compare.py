@@ -191,7 +191,8 @@ def test_other_test_images_are_told_and_nothing_is_written(
     assert capsys.readouterr().err == (
         f"{first} and {second} cannot be compared.\n"
         "  - Male: the test images differ: 400 are common, of 1,000 and 1,000, and at least 50% of the "
-        "larger set is needed. Take encoders of the same data, with the same split and seed\n"
+        "larger set is needed. Take encoders of the same data, with the same split and seed; of codes "
+        "computed beforehand nobody knows the images\n"
     )
     assert not out.exists()
 

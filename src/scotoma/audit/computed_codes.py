@@ -2,6 +2,7 @@
 
 Nobody can tell of such codes what they were made from: every row is divided for itself, or with those of its
 group. Codes of few values (hashes, some bits) are often equal, and an attacker may have seen each of them.
+Where nearly all codes differ, equal ones are of one image, and stay together.
 """
 
 import zipfile
@@ -26,6 +27,7 @@ from scotoma.errors import InputError
 
 KEY = "codes"
 SHOWN = 10
+MOST_REPEATS = 10
 
 Codes = npt.NDArray[np.float32]
 
@@ -174,15 +176,27 @@ def _table(
 ) -> ImageTable:
     keys = _keys(codes)
     made = ImageTable(np.empty((len(codes), 0, 0, 0), np.uint8), keys, said, str(path))
-    if sides != Sides():
-        groups = table.groups(sides.group_by) if sides.group_by else None
-        of_unit = units(keys, groups)
-        parts = None
-        if sides.column:
-            where = f"the column {sides.column!r}"
-            parts = given_parts(table.text(sides.column), of_unit, table.files, where)
-        made = replace(made, units=of_unit, parts=parts, sides=sides)
-    return made
+    if sides == Sides():
+        return _repeats_together(made, code_keys(codes))
+    groups = table.groups(sides.group_by) if sides.group_by else None
+    of_unit = units(keys, groups)
+    parts = None
+    if sides.column:
+        where = f"the column {sides.column!r}"
+        parts = given_parts(table.text(sides.column), of_unit, table.files, where)
+    return replace(made, units=of_unit, parts=parts, sides=sides)
+
+
+def _repeats_together(table: ImageTable, of_code: npt.NDArray[np.str_]) -> ImageTable:
+    """The table with equal codes (their keys) on one side, if most codes are different and none comes often:
+    else they are equal by nature, and all of one value on one side would be no fair division.
+    """
+    counts = np.unique(of_code, return_counts=True)[1]
+    repeated = len(of_code) - int((counts == 1).sum())
+    if not repeated or counts.max() > MOST_REPEATS or 2 * len(counts) < len(of_code):
+        return table
+    note = f"{repeated:,} codes equal another, and most do not: equal ones are taken for one image's"
+    return replace(table, units=of_code, notes=(*table.notes, note))
 
 
 def _keys(codes: Codes) -> npt.NDArray[np.str_]:

@@ -101,7 +101,7 @@ def _torch_as_it_is() -> Iterator[None]:
 
 def _said(error: BaseException) -> str:
     """Kind and message of an error, and where in the files of this folder it arose."""
-    said = f"{type(error).__name__}: {error}".removesuffix(": ")
+    said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

@@ -231,6 +231,7 @@ def _asked(
 
     return {
         "encoder": options.encoder,
+        "attacked": getattr(target, "name", "codes"),
         "digest": digest_of(target),
         "data": options.data,
         "images": table.digest((*request.hide, *request.keep) or (request.tasks or ())[:1]),

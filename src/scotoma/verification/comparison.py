@@ -164,7 +164,7 @@ def _compared(task: str, first: Told, second: Told) -> TaskComparison:
         raise InputError(
             f"the test images differ: {len(rows):,} are common, of {sizes[0]:,} and {sizes[1]:,}, and at "
             f"least {COMMON:.0%} of the larger set is needed. Take encoders of the same data, with the same "
-            "split and seed"
+            "split and seed; of codes computed beforehand nobody knows the images"
         )
     ours, theirs = first.answers.only(rows), second.answers.only(other_rows)
     if lost := set(first.answers.classes.tolist()) - set(ours.classes.tolist()):
