@@ -93,8 +93,8 @@ def test_different_test_images_and_labels_are_told_all_at_once() -> None:
     assert str(caught.value) == (
         "A and B cannot be compared.\n"
         "  - a: the test images differ: 150 are common, of 400 and 350, and at least 50% of the larger set "
-        "is needed. Take encoders of the same data, with the same split and seed; of codes computed beforehand "
-        "nobody knows the images\n"
+        "is needed. Take encoders of the same data, with the same split and seed; of codes computed "
+        "beforehand nobody knows the images\n"
         "  - b: 400 of 400 common test images have other labels in B: the tasks ask for different "
         "things"
     )
