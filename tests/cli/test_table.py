@@ -495,7 +495,7 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
     (table.parent / "img/010.png").write_bytes(b"")
     broken = (
         "1 of 240 images cannot be read:\n"
-        "  img/010.png: the file is empty\n"
+        "  img/010.png (line 12): the file is empty\n"
         "Repair them, or move them out of the folder: images are never left out silently. "
         "--skip-unreadable leaves them out and says so.\n"
     )
@@ -529,7 +529,7 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
         "1 file cannot be read, and training would stop there: repair or move away what is named above."
     )
     assert main(["check", str(table), "--skip-unreadable"]) == 0
-    assert "  img/010.png: the file is empty" in capsys.readouterr().out.splitlines()
+    assert "  img/010.png (line 12): the file is empty" in capsys.readouterr().out.splitlines()
 
 
 def test_a_sweep_hands_labels_on(

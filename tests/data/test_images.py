@@ -147,8 +147,8 @@ def test_files_that_cannot_be_read_are_an_error_or_are_left_out_with_their_label
         (faces.parent / f"img/{number:03}.png").write_bytes(b"")
     told = (
         "2 of 30 images cannot be read:\n"
-        "  img/004.png: the file is empty\n"
-        "  img/017.png: the file is empty\n"
+        "  img/004.png (line 6): the file is empty\n"
+        "  img/017.png (line 19): the file is empty\n"
         "Repair them, or move them out of the folder: images are never left out silently. "
         "--skip-unreadable leaves them out and says so."
     )
@@ -290,17 +290,22 @@ def test_parts_that_a_column_gives_and_that_cannot_be_used(faces: Path) -> None:
     assert refusal(faces, sides=sides) == "\n".join(
         [
             head,
-            "  img/000.png and img/004.png are equal or belong together, in different parts",
-            "  img/000.png and img/005.png are equal or belong together, in different parts",
-            "  img/008.png and img/009.png are equal or belong together, in different parts",
-            "  img/020.png and img/021.png are equal or belong together, in different parts",
+            *(
+                f"  img/{one:03}.png (line {one + 2}) and img/{other:03}.png (line {other + 2}) are equal or "
+                "belong together, in different parts"
+                for one, other in ((0, 4), (0, 5), (8, 9), (20, 21))
+            ),
         ]
     )
     rewrite(faces, lambda row: row.update(part={"val": "dev", "test": ""}.get(row["part"], row["part"])))
     odd = [row for row in map(row_of, range(IMAGES)) if row["part"] in ("val", "test")]
     assert refusal(faces, sides=sides) == "\n".join(
         [head]
-        + [f"  {row['file']} has {'dev' if row['part'] == 'val' else ''!r}, which is no part" for row in odd]
+        + [
+            f"  {row['file']} (line {int(row['file'][4:7]) + 2}) has "
+            f"{'dev' if row['part'] == 'val' else ''!r}, which is no part"
+            for row in odd
+        ]
     )
     rewrite(faces, lambda row: row.update(part="Train " if row["part"] == "test" else "train"))
     assert refusal(faces, sides=Sides(column="part")) == "\n".join(

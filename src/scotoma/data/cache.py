@@ -101,7 +101,8 @@ def decoded(
     if opened is None:
         raise ScotomaError(f"The cache entry {entry} was damaged just after it was written. Check the disk.")
     if opened.unreadable and not skip_unreadable:
-        unreadable = [Unreadable(catalogue.files[row], reason) for row, reason in opened.unreadable.items()]
+        named = ((catalogue.called(catalogue.files[row]), why) for row, why in opened.unreadable.items())
+        unreadable = [Unreadable(name, why) for name, why in named]
         raise InputError(f"{describe_unreadable(unreadable, len(catalogue.files))} {ADVICE}")
     return opened
 
@@ -266,8 +267,16 @@ def _build_entry(
         # Written as a stream, not through a memory map: a full disk is then an error and not a dead process.
         with (temporary / "all.npy").open("wb") as out:
             _write_header(out, (wanted.images, *shape))
-            instead = skip if skip_unreadable else None
-            for images in decode_files(catalogue.root, catalogue.files, fit, list, progress, instead=instead):
+            made = decode_files(
+                catalogue.root,
+                catalogue.files,
+                fit,
+                list,
+                progress,
+                instead=skip if skip_unreadable else None,
+                called=catalogue.called,
+            )
+            for images in made:
                 for pixels, key in images:
                     out.write(pixels)
                     keys.append(key)

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +49,14 @@ class Catalogue:
     without_images: tuple[str, ...] = ()
     ignored: tuple[tuple[str, int], ...] = ()
     table: AttributeTable | None = None
+
+    @cached_property
+    def _line_of(self) -> dict[str, int]:
+        return dict(zip(self.files, self.table.lines, strict=True)) if self.table else {}
+
+    def called(self, file: str) -> str:
+        """A file as messages name it: with the line of the table that names it."""
+        return f"{file} (line {self._line_of[file]:,})" if self.table else file
 
     def restricted_to(self, categories: Sequence[str]) -> "Catalogue":
         """The group of the files of these categories.

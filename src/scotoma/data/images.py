@@ -317,7 +317,8 @@ def with_sides(
     parts = None
     if said and sides.column:
         given = of_used(said.text(sides.column))
-        parts = given_parts(given, of_unit, names, f"the column {sides.column!r}")
+        called = [everything.called(name) for name in names]
+        parts = given_parts(given, of_unit, called, f"the column {sides.column!r}")
     elif asked.split_files is not None:
         if not everything.files:
             raise InputError(f"--split-files: {table.source} is no folder of image files.")

@@ -139,6 +139,7 @@ def decode_files(
     workers: Workers | None = None,
     *,
     instead: Callable[[Unreadable], One] | None = None,
+    called: Callable[[str], str] = str,
 ) -> Iterator[Result]:
     """Decode files in order and make something of them, a chunk at a time, all in the threads of `workers`.
 
@@ -150,6 +151,7 @@ def decode_files(
         progress: is shown decoded images.
         workers: default: one thread a core.
         instead: makes what is kept of a file that cannot be read; default: that is an error.
+        called: what the error calls a file.
 
     Yields:
         What `then` returns. Once a file turned out unreadable nothing more is yielded, but all files are
@@ -166,11 +168,10 @@ def decode_files(
             try:
                 kept.append(each(decode_image(os.path.join(root, names[row]))))
             except UnreadableImage as error:
-                one = Unreadable(names[row], str(error))
                 if instead is None:
-                    bad.append(one)
+                    bad.append(Unreadable(called(names[row]), str(error)))
                 else:
-                    kept.append(instead(one))
+                    kept.append(instead(Unreadable(names[row], str(error))))
         return [] if bad or unreadable else [then(kept)], bad
 
     for results, bad in in_threads(work, len(names), "decoding images", progress, workers):

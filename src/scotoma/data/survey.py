@@ -198,7 +198,8 @@ def _sum_up(
     names: tuple[str, ...],
 ) -> Survey:
     readable = [image for image in images if image.key]
-    unreadable = tuple(Unreadable(image.name, image.reason) for image in images if not image.key)
+    bad = [image for image in images if not image.key]
+    unreadable = tuple(Unreadable(catalogue.called(image.name), image.reason) for image in bad)
     groups: dict[str, list[_Image]] = {}
     for image in readable:
         groups.setdefault(image.key, []).append(image)
