@@ -10,6 +10,8 @@ import numpy.typing as npt
 from scotoma.audit.examples import Floats
 from scotoma.audit.targets import Target
 
+ONE_RELEASE = ", one release"
+
 
 def in_releases(target: Target) -> Callable[[npt.NDArray[np.uint8]], Floats]:
     """Encodes as for a new release at each call."""
@@ -21,7 +23,7 @@ def in_releases(target: Target) -> Callable[[npt.NDArray[np.uint8]], Floats]:
 
 def in_one_release(target: Target) -> Target:
     """An encoder of which every code is that of one release, called so."""
-    return replace(target, name=f"{target.name}, one release")
+    return replace(target, name=f"{target.name}{ONE_RELEASE}")
 
 
 def averaged(target: Target, releases: int) -> Target:

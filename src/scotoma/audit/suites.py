@@ -25,11 +25,11 @@ from scotoma.audit.neural import (
     thinned,
 )
 from scotoma.audit.pairs import pairs
+from scotoma.audit.releases import ONE_RELEASE
 from scotoma.audit.representations import by_channel
 
 SuiteName = Literal["standard", "exhaustive"]
 SEEDS = 3
-ONE_RELEASE = ", one release"
 SHIFTED, THINNED = half_of_batches(shifted), half_of_batches(thinned)
 QUICK_TO_LEARN = replace(SETTINGS, patience=6)
 LONG = replace(SETTINGS, patience=40, max_iterations=20_000)
@@ -59,11 +59,8 @@ class Attacker:
 
 def on_one_release(attacker: Attacker) -> Attacker:
     """The attacker under the name that it has where codes are random and it reads those of one release."""
-    name, smaller = (
-        f"{attacker.name}{ONE_RELEASE}",
-        attacker.more_than and f"{attacker.more_than}{ONE_RELEASE}",
-    )
-    return replace(attacker, name=name, more_than=smaller)
+    smaller = attacker.more_than and f"{attacker.more_than}{ONE_RELEASE}"
+    return replace(attacker, name=f"{attacker.name}{ONE_RELEASE}", more_than=smaller)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from scotoma.cli.asked import asked_before, write_asked
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import (
+    TABLES,
     Names,
     Settings,
     Switch,
@@ -22,6 +23,7 @@ from scotoma.cli.options import (
     seconds,
     seed_numbers,
 )
+from scotoma.cli.train_images import open_for_training
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
@@ -30,14 +32,13 @@ from scotoma.runs.settings import build, to_dict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scotoma.data.table import Attribute, ImageTable
+    from scotoma.data.table import Attribute
     from scotoma.experiments.cells import Places
     from scotoma.experiments.runner import CellsFailed
     from scotoma.experiments.sweep import Sweep
     from scotoma.presets import Preset
 
 KIND = "sweep"
-TABLES = ("encoder", "images", "classifier", "training", "verification", "split")
 # More alphas and seeds may be asked for later; the preset's alpha is that of no encoder.
 _FREE = ("command", "alpha", "seeds", "settings.training.alpha")
 _ADVICE = "Write numbers above 0 with commas, as in 0.01,0.0625,0.25,1."
@@ -185,8 +186,7 @@ def _sweep(
     deadline = math.inf if limit is None else time.monotonic() + limit
     preset = load_preset(options.preset, options.changes, where)
     options = options if options.overwrite else _with_earlier(options)
-    attributes = _attributes(options)
-    preset.plan(options.hide, options.keep, options.seeds[0]).tasks(attributes)
+    plan = preset.plan(options.hide, options.keep, options.seeds[0])
     wanted = Sweep(
         options.hide,
         options.keep,
@@ -198,6 +198,7 @@ def _sweep(
     )
     places = Places(options.out, options.data)
     if dry_run:
+        plan.tasks(_attributes(options))
         for cell in wanted.cells():
             print(described(cell, places))
         print(NO_RUN_BEGUN)
@@ -205,13 +206,13 @@ def _sweep(
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     # What is wrong with the images is told once and not by every cell, which find them decoded.
-    table = _open_images(options, preset)
+    table = open_for_training(options, preset, plan)
     for seed in options.seeds:
         require_images(table, preset.plan(options.hide, options.keep, seed))
     inputs = [Path(each) for each in (options.data, config) if each]
     claim(options.out, KIND, overwrite=options.overwrite, resume=True, inputs=inputs)
     with held(options.out):
-        write_asked(options.out, _asked(options, config, attributes, preset), _FREE)
+        write_asked(options.out, _asked(options, config, table.attributes, preset), _FREE)
         require_same(wanted.cells(), places, table.digest([*options.hide, *options.keep]))
         return _run(wanted, places, options, config, deadline, table.skipped)
 
@@ -258,20 +259,6 @@ def _with_earlier(options: SweepOptions) -> SweepOptions:
     found = replace(options, alpha=alphas, seeds=seeds)
     object.__setattr__(found, "sets", options.sets)
     return found
-
-
-def _open_images(options: SweepOptions, preset: "Preset") -> "ImageTable":
-    from scotoma.data.images import open_images
-    from scotoma.runs.progress import watched
-
-    return open_images(
-        options.data,
-        preset.images.stored_side,
-        preset.encoder.channels,
-        categories=options.categories,
-        progress=watched(),
-        labelling=options.labels.labelling((*options.hide, *options.keep)),
-    )
 
 
 def _attributes(options: SweepOptions) -> "Mapping[str, Attribute]":

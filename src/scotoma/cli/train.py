@@ -21,6 +21,7 @@ from scotoma.cli.options import (
     overlay,
     seconds,
 )
+from scotoma.cli.train_images import open_for_training
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
@@ -190,7 +191,7 @@ def run_training(
     deadline = None if limit is None else time.monotonic() + limit
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
-    table = _open_images(options, preset, plan)
+    table = open_for_training(options, preset, plan)
     require_images(table, plan)  # before anything is emptied
     threads = use_cores()
     inputs = [Path(each) for each in (options.data, config) if each]
@@ -221,7 +222,7 @@ def show_training(options: TrainOptions, where: str) -> None:
 
     preset = load_preset(options.preset, options.changes, where)
     plan = preset.plan(options.hide, options.keep, options.seed)
-    table = _open_images(options, preset, plan)
+    table = open_for_training(options, preset, plan)
     require_images(table, plan)
     for line in (*outline(table, plan, use_cores()), *floors(table, plan)):
         print(line)
@@ -232,21 +233,6 @@ def show_training(options: TrainOptions, where: str) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # KiB there, bytes elsewhere
         print(f"memory    {peak:,.0f} MiB at the peak of the few updates that were timed")
     print(f"time      {time_left}")
-
-
-def _open_images(options: TrainOptions, preset: "Preset", plan: "TrainingPlan") -> "ImageTable":
-    from scotoma.data.images import open_images
-    from scotoma.runs.progress import watched
-
-    return open_images(
-        options.data,
-        preset.images.stored_side,
-        preset.encoder.channels,
-        categories=options.categories,
-        progress=watched(),
-        labelling=options.labels.labelling((*options.hide, *options.keep)),
-        before_decoding=plan.tasks,
-    )
 
 
 def _asked(

@@ -83,7 +83,8 @@ def open_images(
     else:
         catalogue = everything if categories is None else everything.restricted_to(categories)
         if before_decoding is not None:
-            before_decoding(said or by_category(catalogue.categories, catalogue.labels))
+            of_folders = by_category(catalogue.categories, catalogue.labels)
+            before_decoding(said if catalogue.table else of_folders)
         opened = decoded(catalogue, side, channels, cache, progress, skip_unreadable=asked.skip_unreadable)
         table = _open_files(catalogue, opened, said)
         names = [catalogue.files[row] for row in np.flatnonzero(opened.of_used())]
