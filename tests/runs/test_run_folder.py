@@ -10,17 +10,7 @@ import pytest
 from scotoma.errors import InputError
 from scotoma.runs.run_folder import LOCK, MARKER, claim, held
 from scotoma.runs.whole_files import clear_abandoned, read_json, write_json
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
-
-
-def told(function: object, *arguments: object, **named: object) -> str:
-    assert callable(function)
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **named)
-    return str(caught.value)
+from tests.runs.told import files, told
 
 
 @pytest.fixture

@@ -4,19 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.errors import InputError, ScotomaError
+from scotoma.errors import ScotomaError
 from scotoma.runs.whole_files import read_json, write_bytes, write_json
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir())
-
-
-def told(function: object, *arguments: object, **named: object) -> str:
-    assert callable(function)
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **named)
-    return str(caught.value)
+from tests.runs.told import files, told
 
 
 def test_write_bytes_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
