@@ -6,7 +6,14 @@ class ScotomaError(Exception):
 
 
 class InputError(ScotomaError):
-    """A user's mistake: says what came, what is allowed and what to do. The command line exits with 2."""
+    """A user's mistake: says what came, what is allowed and what to do. The command line exits with 2.
+
+    Of very many problems it says the first ones; `every` is the message with all of them.
+    """
+
+    def __init__(self, said: str, every: str = "") -> None:
+        super().__init__(said)
+        self.every = every or said
 
 
 # How the message of every TimeLimitReached begins: by this a sweep tells it from a failure of a cell.

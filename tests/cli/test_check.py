@@ -96,7 +96,52 @@ def test_long_lists_end_with_a_count(photos: Path, capsys: pytest.CaptureFixture
     assert [line.split(":")[0] for line in lines[place + 1 : place + 11]] == [
         f"  a/x{number:02}.jpg" for number in range(10)
     ]
-    assert lines[place + 11] == "  and 3 more"
+    assert lines[place + 11] == "  and 3 more (--full names all)"
+    assert main(["check", str(photos), "--full"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("13 files cannot be read:")
+    assert [line.split(":")[0] for line in lines[place + 1 : place + 14]] == [
+        f"  a/x{number:02}.jpg" for number in range(13)
+    ]
+    assert not any("and 3 more" in line for line in lines)
+
+
+def test_all_problems_of_a_table_are_named_if_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("file,age\n" + "".join(f"{number}.jpg,1\n" for number in range(30)))
+    assert main(["check", str(table)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[20:22] == [
+        "  line 21: there is no file '19.jpg'",
+        "  and 10 more missing files (scotoma check --full names all)",
+    ]
+    assert main(["check", str(table), "--full"]) == 2
+    missing = [f"  line {number + 2}: there is no file '{number}.jpg'" for number in range(30)]
+    assert capsys.readouterr().err.splitlines()[1:31] == missing
+
+
+def problems(told: str) -> list[str]:
+    """The indented lines of an error."""
+    return [line for line in told.splitlines() if line.startswith("  ")]
+
+
+def test_all_problems_of_lists_are_named_if_asked_for(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for name in ("training", "validation", "test"):
+        (lists / f"{name}.txt").write_text("".join(f"{name}{number}.jpg\n" for number in range(10)))
+    assert main(["check", str(photos), "--split-files", str(lists)]) == 2
+    first = problems(capsys.readouterr().err)
+    assert first[-1].endswith(" more (scotoma check --full names all)")
+    assert main(["check", str(photos), "--split-files", str(lists), "--full"]) == 2
+    every = problems(capsys.readouterr().err)
+    assert every[:20] == first[:20]
+    assert "  'test9.jpg' in test.txt, line 10, is none of the images" in every[20:]
+    assert every[-1].endswith(" is in no list")
 
 
 def test_options_come_from_a_file_too(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,7 +253,7 @@ def test_of_many_missing_files_twenty_are_shown(refusal: Callable[..., list[str]
     assert lines[18:] == [
         "  line 21: there is no file '18.jpg'",
         "  line 22: there is no file '19.jpg'",
-        "  and 1,280 more missing files",
+        "  and 1,280 more missing files (scotoma check --full names all)",
     ]
 
 

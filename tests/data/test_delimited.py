@@ -158,7 +158,7 @@ def test_of_many_ragged_rows_twenty_are_shown(path: Path) -> None:
     assert lines[0] == "  line 2: 1 field where the header has 2"
     assert lines[19:] == [
         "  line 21: 1 field where the header has 2",
-        "  and 1,005 more rows of another length",
+        "  and 1,005 more rows of another length (scotoma check --full names all)",
     ]
 
 

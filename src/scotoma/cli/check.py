@@ -1,5 +1,6 @@
 """The verb `check`: are these images fit to train on, and what is in them?"""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from scotoma.cli.labels import LabelsFlags, LabelsOptions, labels_table
 from scotoma.cli.options import Names, Whole, names, read_options
 from scotoma.errors import InputError
+from scotoma.runs.words import counted, first_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +28,7 @@ class CheckOptions:
     categories: tuple[str, ...] | None = None
     attributes: tuple[str, ...] = ()
     seed: int = 0
+    full: bool = False
     labels: LabelsOptions = field(default_factory=LabelsOptions)
 
 
@@ -35,6 +38,7 @@ def check(
     categories: Names = None,
     attributes: Names = None,
     seed: Whole = None,
+    full: bool | None = None,
     config: Path | None = None,
     labels: LabelsFlags | None = None,
 ) -> None:
@@ -54,6 +58,7 @@ def check(
         categories: look at these categories only, with commas. Default: all.
         attributes: of a table, count the images of these columns' classes in each part, with commas.
         seed: the seed that training will be given; it decides the division. Default: 0.
+        full: name everything that is found, not the first of each kind.
         config: a TOML file with these options (data, categories, seed); flags go over it.
     """
     flags = {
@@ -61,6 +66,7 @@ def check(
         "categories": names(categories, "--categories"),
         "attributes": names(attributes, "--attributes"),
         "seed": seed,
+        "full": full,
         "labels": labels_table(labels),
     }
     options = read_options(CheckOptions, config, flags)
@@ -70,26 +76,29 @@ def check(
     from scotoma.runs.progress import watched
 
     labelling = options.labels.labelling(options.attributes)
-    found = survey(options.data, options.seed, watched(), options.categories, labelling=labelling)
+    try:
+        found = survey(options.data, options.seed, watched(), options.categories, labelling=labelling)
+    except InputError as error:
+        raise InputError(error.every if options.full else str(error)) from error
     console = Console()
     for line in _overview(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.columns:
         console.print(_column_table(found))
     console.print(_category_table(found))
-    for line in _remarks(found):
+    for line in _remarks(found, sys.maxsize if options.full else _SHOWN):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.unreadable and not options.labels.skip_unreadable:
         raise InputError(
-            f"{_counted(len(found.unreadable), 'file')} cannot be read, and training would stop there: "
+            f"{counted(len(found.unreadable), 'file')} cannot be read, and training would stop there: "
             "repair or move away what is named above."
         )
 
 
 def _overview(found: "Survey") -> Iterator[str]:
-    columns = _counted(len(found.columns), "column")
+    columns = counted(len(found.columns), "column")
     held = columns if found.columns else f"{len(found.categories)} categories"
-    yield f"{found.source}: {_counted(found.images, 'image')} in {held}"
+    yield f"{found.source}: {counted(found.images, 'image')} in {held}"
     for side, spread in (("width", found.width), ("height", found.height)):
         yield f"{side}: {spread.smallest} to {spread.largest} pixels, median {spread.median:g}"
     yield f"gray: {100 * found.gray:.1f} % of the images"
@@ -141,22 +150,28 @@ def _category_table(found: "Survey") -> "Table":
     return table
 
 
-def _remarks(found: "Survey") -> Iterator[str]:
+def _remarks(found: "Survey", most: int) -> Iterator[str]:
+    """What is worth a look, at most so many lines of each kind."""
     from scotoma.data.survey import LOOKED_AT
 
-    yield from _listed("cannot be read", "file", [f"{each.name}: {each.reason}" for each in found.unreadable])
+    def listed(what: str, noun: str, lines: Sequence[str]) -> Iterator[str]:
+        if lines:
+            yield f"{counted(len(lines), noun)} {what}:"
+            yield from first_of(lines, most, every="--full names all")
+
+    yield from listed("cannot be read", "file", [f"{each.name}: {each.reason}" for each in found.unreadable])
     where = "" if found.columns else "in one category "
-    yield from _listed(
+    yield from listed(
         f"of equal images {where}(all used, always on the same side)",
         "group",
         [" = ".join(group) for group in found.duplicates],
     )
-    yield from _listed(
+    yield from listed(
         "of equal images in different categories (none used)",
         "group",
         [" = ".join(group) for group in found.conflicts],
     )
-    yield from _listed(
+    yield from listed(
         "of nearly equal images on several sides (--group-near-duplicates keeps them together)",
         "group",
         [" = ".join(group) for group in found.parted],
@@ -165,30 +180,16 @@ def _remarks(found: "Survey") -> Iterator[str]:
         small = f"at most half of the images used have {LOOKED_AT} pixels or more on each side"
         yield f"Nearly equal images were not looked for: {small}."
     elif len(found.near) > len(found.parted):
-        yield f"{_counted(len(found.near) - len(found.parted), 'group')} of nearly equal images on one side."
-    yield from _listed("without images in it (no category)", "folder", found.without_images)
-    yield from _listed(
+        yield f"{counted(len(found.near) - len(found.parted), 'group')} of nearly equal images on one side."
+    yield from listed("without images in it (no category)", "folder", found.without_images)
+    yield from listed(
         "of files that are no images (not used)",
         "kind",
         [f"{extension or 'no extension'}: {count:,}" for extension, count in found.ignored],
     )
     kind = "class" if found.columns else "category"
-    yield from _listed(
+    yield from listed(
         f"empty, so the {kind} cannot be hidden or kept",
         "part",
         [f"{part} of {category}" for category, part in found.empty_parts()],
     )
-
-
-def _listed(what: str, noun: str, lines: Sequence[str]) -> Iterator[str]:
-    """A heading with the count and the first few lines; nothing when there are none."""
-    if not lines:
-        return
-    yield f"{_counted(len(lines), noun)} {what}:"
-    yield from (f"  {line}" for line in lines[:_SHOWN])
-    if len(lines) > _SHOWN:
-        yield f"  and {len(lines) - _SHOWN:,} more"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -32,13 +32,14 @@ from scotoma.errors import InputError, ScotomaError
 from scotoma.runs.json_text import parse_json
 from scotoma.runs.progress import Progress
 from scotoma.runs.threads import CHUNK, Workers, in_threads
+from scotoma.runs.words import EVERY
 
 VERSION = 4  # 3 held the first frame of animations
 AT_ONCE = 1000  # files whose states are hashed together: of very many, each call counts
 BLOCK = 1 << 24
 PIECE = 1 << 18  # bytes that are read at once: they stay in the processor's cache
 KEY = 32  # characters of a `pixel_key`
-ADVICE = "--skip-unreadable leaves them out and says so."
+ADVICE = f"--skip-unreadable leaves them out and says so; {EVERY}."
 NO_KEY = "-" * KEY  # stands for that of an image that could not be read
 DAY = 86_400.0
 ATTEMPTS = 5

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scotoma.data.delimited import encoding_by_mark
 from scotoma.data.table import ImageTable, Sides, rows_digest
 from scotoma.errors import InputError
+from scotoma.runs.words import first_of
 
 PARTS = ("training", "reserve", "validation", "test")
 SMALLEST_TEST = 0.2
@@ -212,9 +213,8 @@ def _file_of(line: str, known: set[str], root: Path | None) -> str:
 
 def _told(head: str, problems: Sequence[str]) -> InputError:
     """The error that tells of all problems: the first 20, then how many more."""
-    shown = [f"  {problem}" for problem in problems[:SHOWN]]
-    more = [f"  and {len(problems) - SHOWN:,} more"] if len(problems) > SHOWN else []
-    return InputError("\n".join([head, *shown, *more]))
+    first, every = (first_of(problems, most) for most in (SHOWN, len(problems)))
+    return InputError("\n".join([head, *first]), "\n".join([head, *every]))
 
 
 def parts_digest(table: ImageTable, parts: Split) -> str:

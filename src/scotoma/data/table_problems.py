@@ -1,9 +1,11 @@
 """What is wrong with a table of text, told all at once?"""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from scotoma.errors import InputError
+from scotoma.runs.words import first_of
 
 SHOWN = 20
 
@@ -28,17 +30,18 @@ class Problems:
         Raises:
             InputError: all problems by kind in the order of lines, the first 20 of each.
         """
-        if not self._found:
-            return
+        if self._found:
+            raise InputError(self._told(SHOWN), self._told(sys.maxsize))
+
+    def _told(self, most: int) -> str:
         lines = [f"The table {self.path} cannot be used:"]
         for kind, found in self._found.items():
-            shown = sorted(found, key=lambda problem: problem[0])[:SHOWN]
-            lines += [f"  line {line}: {text}" if line else f"  {text}" for line, text in shown]
-            if len(found) > SHOWN:
-                lines.append(f"  and {len(found) - SHOWN:,} more {kind}")
+            in_order = sorted(found, key=lambda problem: problem[0])
+            told = [f"line {line}: {text}" if line else text for line, text in in_order]
+            lines += first_of(told, most, f"more {kind}")
             if kind in self._advice:
                 lines.append(f"  {self._advice[kind]}")
-        raise InputError("\n".join(lines))
+        return "\n".join(lines)
 
 
 def list_lines(lines: Sequence[int], most: int = SHOWN) -> str:
