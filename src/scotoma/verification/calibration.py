@@ -8,12 +8,17 @@ until they fit the validation images; calibrated figures depend only on what the
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from torch import Tensor
 
 # Settles the scale where the logits say nothing, and the sum of the shifts, which is free.
 PULL = 1e-3
+
+Exact = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +37,7 @@ class Calibration:
 
 
 def calibrate(logits: Tensor, classes: Tensor, weights: Tensor) -> Calibration:
-    """The scale and shift with the lowest weighted cross-entropy; a convex problem, solved by L-BFGS.
+    """The scale and shift with the lowest weighted cross-entropy; a convex problem, solved by BFGS.
 
     Targets are smoothed as by Platt: beside the N images of the rarest class two more are imagined, one of
     that class and one of another. A few images that are told apart without an error would otherwise make the
@@ -43,23 +48,23 @@ def calibrate(logits: Tensor, classes: Tensor, weights: Tensor) -> Calibration:
         classes: true classes (images,).
         weights: of the images (images,).
     """
-    logits, weights = logits.detach().double(), weights.double() / weights.sum()
-    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
-    shift = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=True)
-    count, rarest = logits.shape[1], int(classes.bincount(minlength=logits.shape[1]).min())
+    told, truth = logits.detach().double().numpy(), classes.numpy()
+    count, rarest = told.shape[1], int(np.bincount(truth, minlength=told.shape[1]).min())
     # Shared by all classes, so that 1 of N + 2 is left to the others.
     smoothing = count / ((count - 1) * (rarest + 2))
-    solver = torch.optim.LBFGS(
-        [scale, shift], max_iter=50, tolerance_change=1e-10, line_search_fn="strong_wolfe"
-    )
+    targets = (1 - smoothing) * np.eye(count)[truth] + smoothing / count
+    share = (weights.double() / weights.sum()).numpy()[:, None]
 
-    def loss() -> Tensor:
-        solver.zero_grad()
-        fitted = scale * logits + shift
-        losses = F.cross_entropy(fitted, classes, reduction="none", label_smoothing=smoothing)
-        value = (losses * weights).sum() + PULL * ((scale - 1).square() + shift.mean().square())
-        value.backward()
-        return value
+    def loss(free: Exact) -> tuple[float, Exact]:
+        """Of scale and shifts, with its gradient."""
+        scale, shift = free[0], free[1:]
+        log_p = log_softmax(scale * told + shift, axis=1)
+        value = -(share * targets * log_p).sum() + PULL * ((scale - 1) ** 2 + shift.mean() ** 2)
+        by_logit = share * (np.exp(log_p) - targets)
+        by_scale = (by_logit * told).sum() + 2 * PULL * (scale - 1)
+        by_shift = by_logit.sum(axis=0) + 2 * PULL * shift.mean() / count
+        return float(value), np.array([by_scale, *by_shift])
 
-    solver.step(loss)
-    return Calibration(float(scale.detach()), shift.detach())
+    # Not torch's L-BFGS: with its first object torch loads its compiler, which takes seconds.
+    fitted = minimize(loss, np.array([1.0, *np.zeros(count)]), jac=True, method="BFGS", tol=1e-9).x
+    return Calibration(float(fitted[0]), torch.from_numpy(fitted[1:]))
