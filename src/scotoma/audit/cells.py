@@ -19,7 +19,7 @@ FORMAT = "scotoma-attempt"
 VERSION = 1
 MOST = 1 << 30  # bytes
 # Raised when an attacker of the same name would find something else than before, or codes may be others.
-PROTOCOL = 5
+PROTOCOL = 6
 
 
 class Attempts:

@@ -57,8 +57,9 @@ def attack_once(
     reads: Mapping[str, Callable[[Encoded], Logits]] = {"": learned.read, **learned.also}
     for name, read in reads.items():
         raw = _finite(read)
-        calibrated = _calibrated(raw, stopping)
-        said = {part: calibrated(each.codes) for part, each in (("choosing", choosing), ("test", test))}
+        of_stopping = raw(stopping.codes)
+        calibrated = _calibration(of_stopping, stopping)
+        said = {part: calibrated(raw(each.codes)) for part, each in (("choosing", choosing), ("test", test))}
         attempt = Attempt(
             attacker=f"{attacker.name}, {name}" if name else attacker.name,
             sees=sees,
@@ -66,7 +67,7 @@ def attack_once(
             state="inconclusive" if learned.rising else "done",
             # As it learned: where there is nothing to find, calibration turns what it says round by chance.
             training=_accuracy(raw(some.codes), some),
-            stopping=_accuracy(calibrated(stopping.codes), stopping),
+            stopping=_accuracy(calibrated(of_stopping), stopping),
             choosing=_accuracy(said["choosing"], choosing),
             seconds=0.0 if name else round(time.monotonic() - begun, 1),
             details=dict(learned.details),
@@ -139,15 +140,16 @@ def _finite(read: Callable[[Encoded], Logits]) -> Callable[[Encoded], Logits]:
     return raw
 
 
-def _calibrated(raw: Callable[[Encoded], Logits], stopping: Examples) -> Callable[[Encoded], Logits]:
+def _calibration(of_stopping: Logits, stopping: Examples) -> Callable[[Logits], Logits]:
+    """Logits to calibrated log-probabilities, as those of the stopping half teach."""
     # Decision values of any scale: brought to one that calibration starts well from.
-    there = torch.from_numpy(raw(stopping.codes))
+    there = torch.from_numpy(of_stopping)
     scale = float(there.std()) or 1.0
     fitted = calibrate(there / scale, torch.from_numpy(stopping.classes), torch.from_numpy(stopping.weights))
 
-    def calibrated(codes: Encoded) -> Logits:
+    def calibrated(logits: Logits) -> Logits:
         # Rounded as they are kept: what is read again gives the same verdict.
-        said: Logits = fitted(torch.from_numpy(raw(codes)) / scale).log_softmax(dim=1).numpy().round(DECIMALS)
+        said: Logits = fitted(torch.from_numpy(logits) / scale).log_softmax(dim=1).numpy().round(DECIMALS)
         return said
 
     return calibrated

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scotoma.audit import references
 from scotoma.audit.cells import Attempts
@@ -209,7 +210,7 @@ class _Audit:
         cache = default_cache() / "references"
         others = Elsewhere(self.table, self.parts, self.tasks, request.seed, self.crew, cache, announce)
         elsewhere = references.beside(request.references, self.target, self.utility, others)
-        self.cases = cases = [self._case(task, by_task[task], elsewhere) for task in self.tasks]
+        self.cases = cases = self._cases(by_task, elsewhere)
         verdicts, raised = judge(cases, attackers, examined.flags, derive_seed(request.seed, "bootstrap"))
         write_winners(self.folder, cases, material)
         run = {
@@ -284,6 +285,23 @@ class _Audit:
     def _about(self) -> list[Any]:
         """What every attempt rests on but the labels: codes, images by part and place, suite and seed."""
         return [self.digest, self.material.digest(), self.request.suite, self.request.seed]
+
+    def _cases(
+        self, by_task: dict[Task, list[list[Said] | Attempt]], elsewhere: dict[str, list[Reference]]
+    ) -> list[Case]:
+        """What every task's verdict rests on."""
+        progress = self.crew.progress
+        progress.start("floors and code lengths", len(self.tasks))
+        cases = []
+        try:
+            # These regressions are small: shared by two threads they take twice as long as on one.
+            with threadpool_limits(1):
+                for task in self.tasks:
+                    cases.append(self._case(task, by_task[task], elsewhere))
+                    progress.advance(1, now=str(task))
+        finally:
+            progress.stop()
+        return cases
 
     def _case(
         self,

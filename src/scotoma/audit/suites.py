@@ -99,7 +99,7 @@ QUICK = (
 SLOW = (
     Attacker(
         "residual CNN",
-        network(residual(32), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN),
+        network(residual(24), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN),
         by_chance=True,
         applies=is_map,
         more_than="paper CNN",
@@ -148,7 +148,7 @@ EXHAUSTIVE = (
     Attacker(
         "residual CNN, begun on images",
         network(
-            residual(32), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN, begin_on_images=True
+            residual(24), 2e-3, by_channel, augment=SHIFTED, settings=QUICK_TO_LEARN, begin_on_images=True
         ),
         by_chance=True,
         applies=is_map,
