@@ -103,7 +103,7 @@ SLOW = (
         by_chance=True,
         applies=is_map,
         more_than="paper CNN",
-        cost=26,
+        cost=20,
     ),
     Attacker(
         "paper CNN, low rate", network(paper, 5e-4, by_channel), by_chance=True, applies=is_map, cost=18
@@ -153,7 +153,7 @@ EXHAUSTIVE = (
         by_chance=True,
         applies=is_map,
         needs_images=True,
-        cost=52,
+        cost=40,
     ),
     Attacker(
         "wide MLP",
