@@ -21,7 +21,8 @@ import numpy.typing as npt
 import torch
 
 from scotoma.audit import run, suites
-from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.request import AuditRequest
+from scotoma.audit.run import audit
 from scotoma.audit.suites import STANDARD
 from scotoma.data.table import Attribute, ImageTable
 from scotoma.runs.verdict import Outcome

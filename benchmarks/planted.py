@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.request import AuditRequest
+from scotoma.audit.run import audit
 from scotoma.data.table import Attribute, ImageTable
 from scotoma.runs.progress import watched
 from scotoma.runs.whole_files import write_json

@@ -253,7 +253,8 @@ def verify_by_suite(
             not one for each image or not finite, a folder that is in use or holds something else.
     """
     from scotoma.audit.computed_codes import codes_of
-    from scotoma.audit.run import AuditRequest, audit, require_images
+    from scotoma.audit.request import AuditRequest
+    from scotoma.audit.run import audit, require_images
     from scotoma.audit.suites import SUITES
     from scotoma.audit.targets import Target, target_of_ours
     from scotoma.encoder_file import FrozenEncoder

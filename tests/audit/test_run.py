@@ -15,7 +15,8 @@ from scotoma.audit.examples import Encoded, Examples, Learned, Occasion
 from scotoma.audit.material import rows_of_parts
 from scotoma.audit.neural import mlp, network
 from scotoma.audit.protocol import attack_once
-from scotoma.audit.run import AuditRequest, audit
+from scotoma.audit.request import AuditRequest
+from scotoma.audit.run import audit
 from scotoma.audit.suites import Attacker, Committee
 from scotoma.data.splits import PARTS, Fractions, SplitRecipe, divide
 from scotoma.data.table import by_category

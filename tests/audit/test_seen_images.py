@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scotoma.audit import suites
-from scotoma.audit.run import COSTLY, AuditRequest, audit
+from scotoma.audit.request import AuditRequest
+from scotoma.audit.run import COSTLY, audit
 from scotoma.data.splits import Fractions, SplitRecipe, divide, parts_digest
 from scotoma.data.table import MISSING, Attribute, ImageTable
 from scotoma.encoder_file import Card

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from scotoma.audit.run import AuditRequest
+from scotoma.audit.request import AuditRequest
 from scotoma.errors import InputError
 from scotoma.presets import load_preset
 from scotoma.runs.seeds import derive_seed

@@ -1,7 +1,6 @@
 """How does an audit go from an encoder and images to `verdict.json`?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
@@ -23,20 +22,20 @@ from scotoma.audit.protocol import MOST_TRAINING, Said, together, winner_of
 from scotoma.audit.queue import Crew, Job, jobs_of, make_attempts
 from scotoma.audit.record import described, seconds_by_attacker, summary, write_winners
 from scotoma.audit.references import Elsewhere
-from scotoma.audit.suites import SUITES, Attacker, Suite, SuiteName, on_one_release
+from scotoma.audit.request import AuditRequest, require_names
+from scotoma.audit.suites import SUITES, Attacker, Suite, on_one_release
 from scotoma.audit.targets import Target
 from scotoma.data.cache import default_cache
 from scotoma.data.sampling import require_every_class
 from scotoma.data.splits import Fractions, Split, SplitRecipe, divide
-from scotoma.data.table import Attribute, ImageTable
-from scotoma.data.tasks import Task, attack_tasks, kept_tasks, require_hidden_or_kept
+from scotoma.data.table import ImageTable
+from scotoma.data.tasks import Task, kept_tasks
 from scotoma.encoder_file import Card
 from scotoma.errors import InputError
 from scotoma.runs.elapsed import Clock, timed
 from scotoma.runs.more import Piece
 from scotoma.runs.progress import Progress, Silent
-from scotoma.runs.results import Role
-from scotoma.runs.seeds import derive_seed, require_seed
+from scotoma.runs.seeds import derive_seed
 from scotoma.runs.threads import cores
 from scotoma.runs.verdict import Attempt, Reference, Sees, Verdict
 from scotoma.runs.whole_files import clear_abandoned
@@ -49,25 +48,6 @@ from scotoma.verification.surroundings import surroundings
 VERDICT = "verdict.json"
 HALVES: tuple[Part, ...] = ("stopping", "choosing")
 COSTLY = 10  # networks of convolutions, and wide ones
-
-
-@dataclass(frozen=True)
-class AuditRequest:
-    """What a user asks for: what the encoder is to hide and to keep, further tasks, and references."""
-
-    hide: tuple[str, ...]
-    keep: tuple[str, ...] = ()
-    tasks: tuple[str, ...] | None = None
-    suite: SuiteName = "standard"
-    references: tuple[str, ...] = ("identity", "blur", "random")
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_seed(self.seed)
-
-    def role(self, task: str) -> Role:
-        """What the encoder was asked to do with a task."""
-        return "hide" if task in self.hide else "keep" if task in self.keep else "other"
 
 
 def audit(
@@ -129,19 +109,6 @@ def require_images(
         InputError: an unknown task, too few images, images of training that are divided in another way.
     """
     _Audit(target, table, request, Path(), Crew(1, Silent(), None), utility)
-
-
-def require_names(
-    card: Card | None, request: AuditRequest, attributes: Mapping[str, Attribute]
-) -> list[Task]:
-    """The tasks to attack, once images with these attributes are known to have all that is named.
-
-    Raises:
-        InputError: names that are not there, or both hidden and kept.
-    """
-    if card is None or card.hide is None:  # else training has seen to it, and these may be other images
-        require_hidden_or_kept(request.hide, request.keep, attributes)
-    return attack_tasks(request.tasks or (*request.hide, *request.keep), attributes)
 
 
 def digest_of(target: Target | Floats) -> str:

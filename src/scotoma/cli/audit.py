@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from scotoma.audit.run import AuditRequest
+    from scotoma.audit.request import AuditRequest
     from scotoma.audit.targets import Target
     from scotoma.data.table import Attribute, ImageTable
     from scotoma.runs.more import Piece
@@ -117,7 +117,7 @@ def _opened(
     of a table.
     """
     from scotoma.audit.computed_codes import open_codes
-    from scotoma.audit.run import AuditRequest
+    from scotoma.audit.request import AuditRequest
     from scotoma.audit.targets import ShapeFlags, open_target
 
     if Path(options.encoder).suffix in CODES:
@@ -170,7 +170,7 @@ def _unnamed(options: VerifyOptions, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _images(options: VerifyOptions, target: "Target", request: "AuditRequest", unnamed: bool) -> "ImageTable":
-    from scotoma.audit.run import require_names
+    from scotoma.audit.request import require_names
     from scotoma.cli.verify_images import open_as_in_training
     from scotoma.data.images import open_images
     from scotoma.runs.progress import watched
