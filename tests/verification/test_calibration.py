@@ -48,6 +48,16 @@ def test_the_solution_is_the_minimum_of_the_weighted_cross_entropy_with_its_pull
         assert objective(found.scale, found.shift + shift.double()) > least
 
 
+@pytest.mark.parametrize("factor", [1e3, 1e9, 1e20])
+def test_logits_of_any_size_give_the_figures_of_those_of_size_one(factor: float) -> None:
+    honest = honest_logits().double()
+    found, large = calibrate(honest, CLASSES, WEIGHTS)(honest), honest * factor
+    calibrated = calibrate(large, CLASSES, WEIGHTS)(large)
+    assert cross_entropy(calibrated) == pytest.approx(cross_entropy(found), abs=2e-3)
+    accuracy = balanced_accuracy(found, CLASSES, WEIGHTS)
+    assert balanced_accuracy(calibrated, CLASSES, WEIGHTS) == pytest.approx(accuracy, abs=0.005)
+
+
 def test_a_reversed_attacker_is_turned_round() -> None:
     reversed_logits = -honest_logits()
     found = calibrate(reversed_logits, CLASSES, WEIGHTS)

@@ -54,17 +54,19 @@ def calibrate(logits: Tensor, classes: Tensor, weights: Tensor) -> Calibration:
     smoothing = count / ((count - 1) * (rarest + 2))
     targets = (1 - smoothing) * np.eye(count)[truth] + smoothing / count
     share = (weights.double() / weights.sum()).numpy()[:, None]
+    # Large logits are searched at a scale that is small by as much.
+    unit = 1 / max(float(told.std()), 1.0)
 
     def loss(free: Exact) -> tuple[float, Exact]:
-        """Of scale and shifts, with its gradient."""
-        scale, shift = free[0], free[1:]
+        """Of scale (in units) and shifts, with its gradient."""
+        scale, shift = free[0] * unit, free[1:]
         log_p = log_softmax(scale * told + shift, axis=1)
         value = -(share * targets * log_p).sum() + PULL * ((scale - 1) ** 2 + shift.mean() ** 2)
         by_logit = share * (np.exp(log_p) - targets)
         by_scale = (by_logit * told).sum() + 2 * PULL * (scale - 1)
         by_shift = by_logit.sum(axis=0) + 2 * PULL * shift.mean() / count
-        return float(value), np.array([by_scale, *by_shift])
+        return float(value), np.array([by_scale * unit, *by_shift])
 
     # Not torch's L-BFGS: with its first object torch loads its compiler, which takes seconds.
     fitted = minimize(loss, np.array([1.0, *np.zeros(count)]), jac=True, method="BFGS", tol=1e-9).x
-    return Calibration(float(fitted[0]), torch.from_numpy(fitted[1:]))
+    return Calibration(float(fitted[0] * unit), torch.from_numpy(fitted[1:]))
