@@ -79,7 +79,9 @@ def check(
     try:
         found = survey(options.data, options.seed, watched(), options.categories, labelling=labelling)
     except InputError as error:
-        raise InputError(error.every if options.full else str(error)) from error
+        if options.full:
+            raise InputError(error.every) from error
+        raise
     console = Console()
     for line in _overview(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from scotoma.errors import InputError
 from scotoma.runs.progress import Progress
 from scotoma.runs.run_folder import MARKER
 from scotoma.runs.threads import Workers, in_threads
+from scotoma.runs.words import first_of
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
 # Of pictures that are not read, which somebody may think are.
@@ -186,8 +187,7 @@ def describe_unreadable(unreadable: Sequence[Unreadable], total: int) -> str:
     """The error that tells of all unreadable files: the first 20 by name, then how many more."""
     images = "image" if total == 1 else "images"
     lines = [f"{len(unreadable):,} of {total:,} {images} cannot be read:"]
-    lines += [f"  {one.name}: {one.reason}" for one in unreadable[:SHOWN]]
-    if len(unreadable) > SHOWN:
-        lines.append(f"  and {len(unreadable) - SHOWN:,} more")
+    # How to see all depends on the verb: whoever raises it may say so.
+    lines += first_of([f"{one.name}: {one.reason}" for one in unreadable], SHOWN, every="")
     lines.append("Repair them, or move them out of the folder: images are never left out silently.")
     return "\n".join(lines)

@@ -12,8 +12,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def first_of(lines: Sequence[str], most: int, what: str = "more", every: str = EVERY) -> list[str]:
-    """The first of many lines, indented, then how many more there are and how to see `every` one."""
-    more = [f"  and {len(lines) - most:,} {what} ({every})"] if len(lines) > most else []
+    """The first of many lines, indented, then how many more there are and how to see `every` one, if said."""
+    how = f" ({every})" if every else ""
+    more = [f"  and {len(lines) - most:,} {what}{how}"] if len(lines) > most else []
     return [*(f"  {line}" for line in lines[:most]), *more]
 
 
