@@ -270,9 +270,9 @@ def test_overwrite_replaces_all_that_was_written(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["codes.npz", "ids.csv", "pictures"]
 
 
-def test_an_image_that_cannot_be_read_leaves_nothing_behind(
-    encoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder of one image and three files that are none."""
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (9, 9)).save(photos / "a.png")
@@ -280,13 +280,50 @@ def test_an_image_that_cannot_be_read_leaves_nothing_behind(
         (photos / name).write_bytes(b"no picture")
     frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
     frames[0].save(photos / "d.webp", save_all=True, append_images=frames[1:])
+    return photos
+
+
+def test_an_image_that_cannot_be_read_leaves_nothing_behind(
+    encoder: Path, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     more = ["--ids", str(tmp_path / "ids.csv"), "--pictures", str(tmp_path / "pictures")]
-    assert encode(encoder, photos, tmp_path / "codes.npz", *more) == 2
+    assert encode(encoder, broken, tmp_path / "codes.npz", *more) == 2
     told = capsys.readouterr().err.splitlines()
     place = told.index("3 of 4 images cannot be read:")
     assert [line.split(":")[0] for line in told[place + 1 : place + 3]] == ["  b.jpg", "  c.webp"]
     assert told[place + 3] == "  d.webp: an animation of 2 frames, a single image is needed"
-    assert told[-1] == ("Repair them, or move them out of the folder: images are never left out silently.")
+    assert told[-1] == (
+        "Repair them, or move them out of the folder: images are never left out silently. "
+        "--skip-unreadable leaves them out and says so."
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["photos"]
+
+
+def test_what_cannot_be_read_is_left_out_on_request(
+    encoder: Path, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--ids", str(tmp_path / "ids.csv"), "--pictures", str(tmp_path / "pictures"), "--skip-unreadable"]
+    assert encode(encoder, broken, tmp_path / "codes.npz", *more) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{broken}: left out, as they cannot be read: 3 (b.jpg: ")
+    assert said[0].endswith("; d.webp: an animation of 2 frames, a single image is needed)")
+    assert said[1] == f"Codes: {tmp_path / 'codes.npz'} (codes: 1 x 3 x 4 x 4, float32)"
+    assert encode(encoder, broken / "a.png", tmp_path / "alone.npz") == 0
+    assert (tmp_path / "codes.npz").read_bytes() == (tmp_path / "alone.npz").read_bytes()
+    assert (tmp_path / "ids.csv").read_text() == "row,file\n0,a.png\n"
+    assert [each.name for each in (tmp_path / "pictures").glob("*.png")] == ["0.png"]
+
+
+def test_where_nothing_can_be_read_nothing_is_written(
+    encoder: Path, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (broken / "a.png").unlink()
+    assert encode(encoder, broken, tmp_path / "codes.npz", "--skip-unreadable") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in told[-4:]] == [
+        "None of 3 images can be read",
+        *("  b.jpg", "  c.webp", "  d.webp"),
+    ]
     assert [each.name for each in tmp_path.iterdir()] == ["photos"]
 
 

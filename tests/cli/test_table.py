@@ -497,7 +497,7 @@ def test_a_file_that_cannot_be_read_is_left_out_where_that_is_asked_for(
         "1 of 240 images cannot be read:\n"
         "  img/010.png (line 12): the file is empty\n"
         "Repair them, or move them out of the folder: images are never left out silently. "
-        "--skip-unreadable leaves them out and says so; scotoma check --full names all.\n"
+        "--skip-unreadable leaves them out and says so. scotoma check --full names all.\n"
     )
     run, out = tmp_path / "run", tmp_path / "attacked"
     command = ["train", str(table), *NAMES, "--config", str(tiny), "--out", str(run)]

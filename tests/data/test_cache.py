@@ -189,7 +189,7 @@ def test_a_failed_opening_leaves_nothing_behind(photos: Path, own_cache: Path) -
             "1 of 12 images cannot be read:\n"
             "  cats/0.jpg: the file is empty\n"
             "Repair them, or move them out of the folder: images are never left out silently. "
-            "--skip-unreadable leaves them out and says so; scotoma check --full names all."
+            "--skip-unreadable leaves them out and says so. scotoma check --full names all."
         )
         assert list(own_cache.iterdir()) == []
 

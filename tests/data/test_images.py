@@ -150,7 +150,7 @@ def test_files_that_cannot_be_read_are_an_error_or_are_left_out_with_their_label
         "  img/004.png (line 6): the file is empty\n"
         "  img/017.png (line 19): the file is empty\n"
         "Repair them, or move them out of the folder: images are never left out silently. "
-        "--skip-unreadable leaves them out and says so; scotoma check --full names all."
+        "--skip-unreadable leaves them out and says so. scotoma check --full names all."
     )
     assert refusal(faces) == told
     for _ in range(2):
@@ -209,7 +209,7 @@ def test_links_that_lead_nowhere_are_told_with_all_others_or_left_out(
         "3 of 14 images cannot be read:",
         *(f"  {each}" for each in told),
         "Repair them, or move them out of the folder: images are never left out silently. "
-        "--skip-unreadable leaves them out and says so; scotoma check --full names all.",
+        "--skip-unreadable leaves them out and says so. scotoma check --full names all.",
     ]
     skip = Labelling(skip_unreadable=True)
     for _ in range(2):

@@ -71,7 +71,8 @@ def test_a_link_that_leads_nowhere_is_told_with_all_that_cannot_be_read(photos: 
         "  cats/lost.png: No such file or directory\n"
         "  dogs/2.png: the file is empty\n"
         "  dogs/round.png: Too many levels of symbolic links\n"
-        "Repair them, or move them out of the folder: images are never left out silently."
+        "Repair them, or move them out of the folder: images are never left out silently. "
+        "--skip-unreadable leaves them out and says so."
     )
 
 
@@ -169,7 +170,8 @@ def test_all_unreadable_files_are_told_of_at_once(photos: Path) -> None:
         "2 of 12 images cannot be read:\n"
         "  cats/0.jpg: the file is empty\n"
         "  dogs/2.png: neither JPEG, PNG nor WebP, or damaged from the start\n"
-        "Repair them, or move them out of the folder: images are never left out silently."
+        "Repair them, or move them out of the folder: images are never left out silently. "
+        "--skip-unreadable leaves them out and says so."
     )
     assert progress.told[-1] == "stop"
 

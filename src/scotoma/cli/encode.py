@@ -31,6 +31,7 @@ class EncodeOptions:
     root: Path | None = None
     file_column: str | None = None
     table_encoding: str | None = None
+    skip_unreadable: bool = False
     overwrite: bool = False
 
 
@@ -44,6 +45,7 @@ def encode(
     root: Path | None = None,
     file_column: str | None = None,
     table_encoding: str | None = None,
+    skip_unreadable: Switch = None,
     overwrite: Switch = None,
     config: Path | None = None,
 ) -> None:
@@ -67,6 +69,7 @@ def encode(
         root: the folder that the paths of a table start from. Default: the table's own.
         file_column: the column of a table with the images' paths. Default: found by itself.
         table_encoding: the table's text encoding. Default: utf-8.
+        skip_unreadable: leave out image files that cannot be read, and say which; each is decoded twice.
         overwrite: replace the files if they exist.
         config: a TOML file with these options; flags go over it.
     """
@@ -79,6 +82,7 @@ def encode(
         "root": root,
         "file_column": file_column,
         "table_encoding": table_encoding,
+        "skip_unreadable": skip_unreadable,
         "overwrite": overwrite,
     }
     options = read_options(EncodeOptions, config, flags)
@@ -188,6 +192,8 @@ def _encoded(
             workers=workers,
         )
     folder, names = _files(options)
+    if options.skip_unreadable:
+        names = _readable(folder, names, images)
     return names, decode_files(folder, names, fit, encoded, workers=workers)
 
 
@@ -209,6 +215,34 @@ def _files(options: EncodeOptions) -> tuple[Path, Sequence[str]]:
         print(f"{images}: {note}")
     by_row = sorted(zip(table.lines, table.files, strict=True))
     return table.root, [file for _, file in by_row]
+
+
+def _readable(folder: Path, names: Sequence[str], images: str) -> list[str]:
+    """Those of the files that can be decoded; tells of the others. (Looked for before any is encoded, as the
+    head of the codes' file says how many there are.)
+
+    Raises:
+        InputError: none can be read.
+    """
+    from scotoma.data.photos import SHOWN, Unreadable, decode_files
+    from scotoma.runs.progress import watched
+    from scotoma.runs.words import first_of, left_out
+
+    def readable(image: "Pixels") -> Unreadable | None:
+        return None
+
+    def unreadable(one: Unreadable) -> Unreadable | None:
+        return one
+
+    looked_at = decode_files(folder, names, readable, list, watched(), instead=unreadable)
+    skipped = [one for chunk in looked_at for one in chunk if one is not None]
+    told = [f"{one.name}: {one.reason}" for one in skipped]
+    if len(skipped) == len(names):
+        raise InputError("\n".join([f"None of {len(names):,} images can be read:", *first_of(told, SHOWN)]))
+    if told:
+        print(f"{images}: {left_out(told)}")
+    bad = {one.name for one in skipped}
+    return [name for name in names if name not in bad]
 
 
 def _write(

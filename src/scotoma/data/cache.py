@@ -39,7 +39,6 @@ AT_ONCE = 1000  # files whose states are hashed together: of very many, each cal
 BLOCK = 1 << 24
 PIECE = 1 << 18  # bytes that are read at once: they stay in the processor's cache
 KEY = 32  # characters of a `pixel_key`
-ADVICE = f"--skip-unreadable leaves them out and says so; {EVERY}."
 NO_KEY = "-" * KEY  # stands for that of an image that could not be read
 DAY = 86_400.0
 ATTEMPTS = 5
@@ -92,7 +91,7 @@ def decoded(
         try:
             _build_entry(entry, catalogue, wanted, progress, skip_unreadable)
         except InputError as error:  # of images that cannot be read
-            raise InputError(f"{error} {ADVICE}") from None
+            raise InputError(f"{error} {EVERY}.") from None
         except OSError as error:
             raise InputError(
                 f"The cache {entry.parent} cannot be written: {error.strerror or error}. "
@@ -104,7 +103,7 @@ def decoded(
     if opened.unreadable and not skip_unreadable:
         named = ((catalogue.called(catalogue.files[row]), why) for row, why in opened.unreadable.items())
         unreadable = [Unreadable(name, why) for name, why in named]
-        raise InputError(f"{describe_unreadable(unreadable, len(catalogue.files))} {ADVICE}")
+        raise InputError(f"{describe_unreadable(unreadable, len(catalogue.files))} {EVERY}.")
     return opened
 
 

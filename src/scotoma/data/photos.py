@@ -189,5 +189,8 @@ def describe_unreadable(unreadable: Sequence[Unreadable], total: int) -> str:
     lines = [f"{len(unreadable):,} of {total:,} {images} cannot be read:"]
     # How to see all depends on the verb: whoever raises it may say so.
     lines += first_of([f"{one.name}: {one.reason}" for one in unreadable], SHOWN, every="")
-    lines.append("Repair them, or move them out of the folder: images are never left out silently.")
+    lines.append(
+        "Repair them, or move them out of the folder: images are never left out silently. --skip-unreadable "
+        "leaves them out and says so."
+    )
     return "\n".join(lines)
