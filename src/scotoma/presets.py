@@ -2,9 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_type_hints
 
 from scotoma.data.augmentation import Preprocessing
 from scotoma.data.splits import Fractions, SplitRecipe
@@ -66,6 +66,16 @@ class ImageSettings:
     scale_low: float = 0.85
     scale_high: float = 1.1
     flip: bool = True
+
+
+def names_by_table() -> dict[str, list[str]]:
+    """Each table of a preset with the names of its settings."""
+    kinds = get_type_hints(Preset)
+    return {
+        table.name: [each.name for each in fields(kinds[table.name]) if each.init]
+        for table in fields(Preset)
+        if table.init
+    }
 
 
 def preset_names() -> list[str]:

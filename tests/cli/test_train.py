@@ -320,6 +320,13 @@ def test_what_is_missing_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> 
             "1 problem.\n  - verification: unknown key, allowed: data, hide, out, keep, categories, preset, "
             "seed, anonymous, overwrite, labels, encoder, images, classifier, training, split\n",
         ),
+        (
+            'alpha = 1.0\ngroup_by = "person"\n[training]\nkeep = "office"\nsize = 28\n',
+            "4 problems.\n  - alpha: a setting of the table [training], write it there\n"
+            "  - group_by: a setting of the table [labels], write it there\n"
+            "  - training.keep: no setting of a table but an option, write it above all tables\n"
+            "  - training.size: a setting of the table [encoder], write it there\n",
+        ),
         ('preset = "tiny"\n', "There is no preset 'tiny'; there are demo, paper, small.\n"),
         (
             "[encoder]\nsize = 30\n",
@@ -327,7 +334,7 @@ def test_what_is_missing_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> 
             "encoder's stride of 4 (2 poolings): the nearest sizes are 28 and 32\n",
         ),
     ],
-    ids=["key", "table", "preset", "size"],
+    ids=["key", "table", "place", "preset", "size"],
 )
 def test_a_mistake_in_the_file_is_told(
     text: str, told: str, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -6,13 +6,15 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
 
 from cyclopts import Parameter, Token
 
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.settings import build, merge, read_toml
+from scotoma.runs.words import counted
 
 T = TypeVar("T")
 
@@ -63,6 +65,47 @@ def read_options(cls: type[T], config: Path | None, flags: Mapping[str, Any]) ->
         InputError: names every unknown, missing or wrong option.
     """
     return build(cls, *overlay(config, flags))
+
+
+def read_with_tables(cls: type[T], config: Path | None, flags: Mapping[str, Any]) -> tuple[T, str]:
+    """`read_options` of a verb whose file may hold tables of a preset; and what a message calls that file.
+
+    Raises:
+        InputError: names every option that stands in a wrong table, or else as `read_options`.
+    """
+    values, where = overlay(config, flags)
+    if misplaced := list(_misplaced(cls, values)):
+        raise InputError("\n".join([f"{where}: {counted(len(misplaced), 'problem')}.", *misplaced]))
+    return build(cls, values, where), where
+
+
+def _misplaced(cls: Any, values: Mapping[str, Any]) -> Iterator[str]:
+    """What to say of each key that is unknown where it stands but known elsewhere. In TOML all that follows
+    the head of a table is of that table.
+    """
+    kinds = get_type_hints(cls)
+    own = [each.name for each in fields(cls) if each.init]
+    tables = {key: table for key, table in values.items() if key in own and isinstance(table, Mapping)}
+    unknown = [key for key in values if key not in own]
+    if not tables and not unknown:
+        return
+    from scotoma.presets import names_by_table
+
+    known = {
+        table: settings
+        for table, settings in names_by_table().items()
+        if get_origin(kinds.get(table)) is Mapping
+    }
+    known |= {key: [each.name for each in fields(kinds[key])] for key in own if is_dataclass(kinds[key])}
+    misplaced = [(key, key) for key in unknown]
+    for table, settings in tables.items():
+        misplaced += [(key, f"{table}.{key}") for key in settings if key not in known.get(table, [key])]
+    for key, written in misplaced:
+        homes = [f"[{table}]" for table, settings in known.items() if key in settings]
+        if key in own and key not in known:
+            yield f"  - {written}: no setting of a table but an option, write it above all tables"
+        elif homes:
+            yield f"  - {written}: a setting of the table {' or '.join(homes)}, write it there"
 
 
 def names(text: str | None, flag: str) -> tuple[str, ...] | None:

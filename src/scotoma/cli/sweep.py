@@ -18,7 +18,7 @@ from scotoma.cli.options import (
     Switch,
     assigned,
     names,
-    overlay,
+    read_with_tables,
     resumable,
     seconds,
     seed_numbers,
@@ -27,7 +27,7 @@ from scotoma.cli.train_images import open_for_training
 from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
-from scotoma.runs.settings import build, to_dict
+from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,8 +166,7 @@ def sweep(
         "overwrite": overwrite,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags | sets)
-    options = build(SweepOptions, values, where)
+    options, where = read_with_tables(SweepOptions, config, flags | sets)
     object.__setattr__(options, "sets", tuple(settings or ()))
     failures = _sweep(options, where, config, dry_run, limit)
     if failures is not None:

@@ -18,7 +18,7 @@ from scotoma.cli.options import (
     Whole,
     assigned,
     names,
-    overlay,
+    read_with_tables,
     seconds,
 )
 from scotoma.cli.train_images import open_for_training
@@ -26,7 +26,7 @@ from scotoma.errors import InputError, TimeLimitReached
 from scotoma.runs.commands import command_line
 from scotoma.runs.run_folder import claim, held
 from scotoma.runs.seeds import require_seed
-from scotoma.runs.settings import build, to_dict
+from scotoma.runs.settings import to_dict
 
 if TYPE_CHECKING:
     from scotoma.data.table import ImageTable
@@ -151,8 +151,7 @@ def train(
         "overwrite": overwrite,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags | assigned(sets))
-    options = build(TrainOptions, values, where)
+    options, where = read_with_tables(TrainOptions, config, flags | assigned(sets))
     object.__setattr__(options, "sets", tuple(sets))
     if dry_run:
         show_training(options, where)

@@ -8,13 +8,12 @@ from cyclopts import Parameter
 
 from scotoma.cli.audit import run_audit
 from scotoma.cli.labels import LabelsFlags, labels_table
-from scotoma.cli.options import Names, Settings, Switch, Whole, assigned, names, overlay, seconds
+from scotoma.cli.options import Names, Settings, Switch, Whole, assigned, names, read_with_tables, seconds
 from scotoma.cli.paper_suite import run_verification
 from scotoma.cli.verify_options import TargetFlags, VerifyOptions
 from scotoma.errors import ScotomaError
 from scotoma.runs.commands import command_line
 from scotoma.runs.results import Results
-from scotoma.runs.settings import build
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -105,8 +104,7 @@ def verify(
         "shape": shape.given() if shape is not None else None,
         "labels": labels_table(labels),
     }
-    values, where = overlay(config, flags | assigned(settings or ()))
-    options = build(VerifyOptions, values, where)
+    options, where = read_with_tables(VerifyOptions, config, flags | assigned(settings or ()))
     object.__setattr__(options, "sets", tuple(settings or ()))
     if options.suite != "paper":
         found = run_audit(options, config, limit, show_verdict)
