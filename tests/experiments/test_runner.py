@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,27 @@ def test_a_failure_is_told_at_the_end_and_stops_nothing_else(places: Places, tin
     assert fine.encoder.state(places.out) == "done"
     assert Path(f"{fine.encoder.folder(places.out)}.threads").read_text() == "1\n"
     run_cells([fine.encoder], places)
+
+
+def test_attacks_share_the_cores_that_no_other_cell_can_use(places: Places, tiny_scale: str) -> None:
+    scale = load_scale(tiny_scale)
+    first, second = (attack_of(scale, "-a +b", "label-flip", seed, 0) for seed in (0, 1))
+    assert (first.attacks, second.attacks) == (6, 2)  # two tasks; identity and blur beside the first encoder
+    for cell in (first, second):
+        cell.encoder.folder(places.out).mkdir()
+        cell.encoder.file(places.out).touch()
+    other = attack_of(scale, "-b +a", "label-flip", 2, 0).encoder
+    (places.out / "attacks").mkdir()
+
+    def threads(at_once: int) -> list[int]:
+        run_cells([first, other, second], places, at_once=at_once)
+        told = [Path(f"{cell.folder(places.out)}.threads") for cell in (first, other, second)]
+        return [int(path.read_text()) for path in told]
+
+    assert threads(at_once=3) == [1, 1, 1]
+    shutil.rmtree(other.folder(places.out))
+    # A third of 12; an encoder has one; half of the other 8, but there are no more than two attacks.
+    assert threads(at_once=12) == [4, 1, 2]
 
 
 def test_an_attack_on_an_encoder_that_was_trained_anew_is_not_passed_over(

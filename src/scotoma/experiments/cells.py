@@ -101,6 +101,11 @@ class AttackCell:
         """What the cell is called on the screen; also where it lies below the folder of the reproduction."""
         return f"attacks/{self.name}"
 
+    @property
+    def attacks(self) -> int:
+        """How many attacks it is made of."""
+        return (len(self.baselines) + 1) * len(self.tasks)
+
     def folder(self, out: Path) -> Path:
         """Its run folder."""
         return out / self.label

@@ -1,8 +1,10 @@
 """Who runs the cells of a table or a figure? Processes of one thread each, as many side by side as there are
 cores.
 
-Two jobs of one thread beat one job of two threads. A verification takes its number of workers from the
-threads that it may use, so it runs its attacks one after the other here.
+Two jobs of one thread beat one job of two threads, and an encoder is the same on every machine with as many
+cores or fewer. A verification takes its number of workers from the threads that it may use: it runs its
+attacks one after the other, or several at a time where cores are left that no other cell can use yet. What
+they find is the same.
 """
 
 import ctypes
@@ -48,6 +50,7 @@ class Running:
     cell: Cell
     log: Path
     process: "subprocess.Popen[bytes]"
+    threads: int = 1
 
     def has_died(self) -> bool:
         """Whether an ended process did not come to an end of its own: killed, or gone without a word."""
@@ -106,10 +109,11 @@ class Queue:
     deadline: float = math.inf
 
     def start_ready(self, at_once: int) -> None:
-        """Start cells in their order, an attack once its encoder is there."""
+        """Start cells in their order, an attack once its encoder is there, as long as threads are free."""
         for cell in list(self.waiting):
             left = self.deadline - time.monotonic()
-            if len(self.running) >= at_once or left <= 0:
+            free = at_once - sum(one.threads for one in self.running)
+            if free <= 0 or left <= 0:
                 return
             if not self._is_ready(cell):
                 if not self._may_get_ready(cell):
@@ -119,8 +123,9 @@ class Queue:
             elif why := _stale(cell, self.places.out):
                 self._end(cell, why)
             else:
+                threads = _share(cell, free, sum(map(self._is_ready, self.waiting)))
                 self.waiting.remove(cell)
-                self.running.append(_start(cell, self.places, left))
+                self.running.append(_start(cell, self.places, left, threads))
 
     def collect_ended(self) -> None:
         """Take the processes that have ended from those that run."""
@@ -178,7 +183,7 @@ def run_cells(
         cells: in the order in which they start.
         places: where images lie and run folders go; the folder is held by the caller, settings are written.
         progress: is shown cells.
-        at_once: processes side by side; default: one a core.
+        at_once: threads of all processes together; default: one a core.
         deadline: a reading of the monotonic clock, in seconds, at which cells stop and none is started any
             more.
 
@@ -263,7 +268,14 @@ def _run(queue: Queue, at_once: int, progress: Progress) -> None:
         raise KeyboardInterrupt("The same command goes on: what has ended is kept.") from None
 
 
-def _start(cell: Cell, places: Places, left: float) -> Running:
+def _share(cell: Cell, free: int, ready: int) -> int:
+    """How many of the free threads a cell gets where so many cells could start: one at least, and none that
+    it cannot use.
+    """
+    return max(min(free // ready, cell.attacks), 1) if isinstance(cell, AttackCell) else 1
+
+
+def _start(cell: Cell, places: Places, left: float, threads: int) -> Running:
     """Start a cell; `left` are the seconds that it may take."""
     limit = [] if math.isinf(left) else ["--time-limit", f"{left:.3f}s"]
     log = places.out / LOGS / f"{cell.label.replace('/', '-')}.log"
@@ -273,12 +285,12 @@ def _start(cell: Cell, places: Places, left: float) -> Running:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
             # Ctrl-C in a terminal reaches this process only, which passes it on, once.
             start_new_session=True,
             preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
         )
-    return Running(cell, log, process)
+    return Running(cell, log, process, threads)
 
 
 def _stop_with_parent() -> None:
