@@ -11,9 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from scotoma.data.fashion import GARMENTS
+from scotoma.data.fashion import GARMENTS, format_idx
 from scotoma.data.images import open_images
 from scotoma.data.splits import split
 from scotoma.runs.whole_files import write_bytes
@@ -46,15 +45,9 @@ def write_fewer(source: str, out: Path, seed: int, images: int) -> tuple[int, in
     others = np.sort(np.concatenate([*chosen, parts.reserve, parts.validation]))
     out.mkdir(parents=True)
     for name, rows in (("train", others), ("t10k", parts.test)):
-        write_idx(out / f"{name}-images-idx3-ubyte", table.pixels[rows, :, :, 0])
-        write_idx(out / f"{name}-labels-idx1-ubyte", numbers[rows].astype(np.uint8))
+        write_bytes(out / f"{name}-images-idx3-ubyte", format_idx(table.pixels[rows, :, :, 0]))
+        write_bytes(out / f"{name}-labels-idx1-ubyte", format_idx(numbers[rows].astype(np.uint8)))
     return sum(map(len, chosen)), len(parts.training), len(parts.test)
-
-
-def write_idx(path: Path, values: npt.NDArray[np.uint8]) -> None:
-    """Write an array of bytes as an IDX file."""
-    header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes()
-    write_bytes(path, header + values.tobytes())
 
 
 if __name__ == "__main__":

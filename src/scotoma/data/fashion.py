@@ -73,8 +73,7 @@ def pack_embedded_set(pixels: Pixels, labels: Labels) -> bytes:
             f"The embedded set takes {PER_CATEGORY:,} images a category; too few: {', '.join(short)}."
         )
     chosen = pixels[np.concatenate(rows)].transpose(0, 2, 1)
-    header = bytes([0, 0, 8, 3]) + np.array(chosen.shape, dtype=">u4").tobytes()
-    return bz2.compress(header + chosen.tobytes(), 9)
+    return bz2.compress(format_idx(chosen), 9)
 
 
 def is_idx_folder(folder: Path) -> bool:
@@ -120,6 +119,11 @@ def read_idx_part(folder: Path, part: str) -> tuple[Pixels, Labels]:
             "One label is needed for every image, and images must be square."
         )
     return pixels, labels
+
+
+def format_idx(values: Pixels) -> bytes:
+    """The IDX file of an array of unsigned bytes; what `parse_idx` reads."""
+    return bytes([0, 0, 8, values.ndim]) + np.array(values.shape, dtype=">u4").tobytes() + values.tobytes()
 
 
 def parse_idx(data: bytes, name: str) -> Pixels:
