@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.cli.options import assigned, names, overlay, read_options, resumable, seconds
+from scotoma.cli.options import assigned, names, overlay, read_options, read_with_tables, resumable, seconds
+from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError, TimeLimitReached
 
 
@@ -46,6 +47,19 @@ def test_a_mistake_in_the_file_is_told_with_its_path(config: Path) -> None:
             f"{config} with the command line over it: 2 problems.",
             "  - hid: unknown key, did you mean 'hide'? (allowed: data, hide, seed)",
             "  - data: missing, it must be a text",
+        ]
+    )
+
+
+def test_a_path_called_as_a_table_of_presets_is_none(config: Path) -> None:
+    config.write_text('encoder = "e"\nsize = 28\nrate = 1\n[verification]\ndata = "a"\nviews = 1\n')
+    with pytest.raises(InputError) as caught:
+        read_with_tables(VerifyOptions, config, {})
+    assert str(caught.value) == "\n".join(
+        [
+            f"{config} with the command line over it: 2 problems.",
+            "  - rate: a setting of the table [verification], write it there",
+            "  - verification.data: no setting of a table but an option, write it above all tables",
         ]
     )
 

@@ -69,7 +69,7 @@ def encode(
         root: the folder that the paths of a table start from. Default: the table's own.
         file_column: the column of a table with the images' paths. Default: found by itself.
         table_encoding: the table's text encoding. Default: utf-8.
-        skip_unreadable: leave out image files that cannot be read, and say which; each is decoded twice.
+        skip_unreadable: leave out image files that cannot be read, and say so; each is decoded twice.
         overwrite: replace the files if they exist.
         config: a TOML file with these options; flags go over it.
     """

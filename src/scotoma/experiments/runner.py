@@ -1,8 +1,8 @@
 """Who runs the cells of a table or a figure? Processes of one thread each, as many side by side as there are
 cores.
 
-Two jobs of one thread beat one job of two threads, and an encoder is the same on every machine with as many
-cores or fewer. A verification takes its number of workers from the threads that it may use: it runs its
+Two jobs of one thread beat one job of two threads, and what one thread trains does not depend on how many
+cores there are. A verification takes its number of workers from the threads that it may use: it runs its
 attacks one after the other, or several at a time where cores are left that no other cell can use yet. What
 they find is the same.
 """
