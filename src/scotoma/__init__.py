@@ -14,7 +14,7 @@ A user's mistake raises InputError, what else goes wrong on purpose its base Sco
 imported before it is used.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -159,6 +159,7 @@ def verify(
     hide: Sequence[str] | None = None,
     keep: Sequence[str] | None = None,
     seed: int = 0,
+    classifier: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     progress: "Progress | None" = None,
 ) -> "Results":
@@ -173,19 +174,26 @@ def verify(
         baselines: what to attack beside it: the original images, blurred ones.
         hide, keep: what an anonymous encoder file hides and keeps.
         seed: where the attackers' random choices come from.
+        classifier: what of the table [classifier] is to be another for the attackers than in training.
         overwrite: replace an earlier run in `out`.
         progress: is shown encodings and attacks.
 
     Raises:
-        InputError: an unknown task, too few images, a folder that is in use or holds something else.
+        InputError: an unknown task or setting, too few images, a folder that is in use or holds something
+            else.
     """
+    from scotoma.networks.classifier import ClassifierSettings
     from scotoma.runs.run_folder import claim, held
+    from scotoma.runs.settings import build, merge, to_dict
     from scotoma.verification.run import VerificationRequest, require_images
     from scotoma.verification.run import verify as run
 
     _require_known(baselines, ("identity", "blur"), "baselines")
     named = [None if each is None else tuple(each) for each in (tasks, hide, keep)]
-    request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed)
+    network = build(
+        ClassifierSettings, merge(to_dict(encoder.card.classifier), classifier or {}), "classifier"
+    )
+    request = VerificationRequest(named[0], tuple(baselines), named[1], named[2], seed, network)
     require_images(encoder, images, request, preset.verification)  # before anything is emptied
     claim(Path(out), "verification", overwrite=overwrite, resume=True, inputs=[Path(images.source)])
     with held(Path(out)):

@@ -37,8 +37,8 @@ class Card:
 
     hide, keep and categories are None in an anonymous file. `data_digest` names the images with what was
     asked of them (in an anonymous file the images alone), `parts_digest` their division. `classifier` is the
-    adversary's architecture, which verification trains from scratch again. `training` records settings,
-    in-training figures, seconds and versions.
+    adversary's architecture, which verification trains from scratch again unless asked for another.
+    `training` records settings, in-training figures, seconds and versions.
     """
 
     encoder: EncoderSettings

@@ -198,6 +198,12 @@ def test_the_same_command_again_makes_nothing_anew_and_one_with_more_tasks_adds_
         ),
         (
             "blur=3",
+            (*SHAPE, *NAMES, "--set", "classifier.hidden=512"),
+            "--suite standard has no knobs, so that everybody's verdict means the same: leave --set and "
+            "[classifier] out, or take --suite paper.\n",
+        ),
+        (
+            "blur=3",
             SHAPE,
             "Nothing says what blur=3 is to hide: name it with --hide (and --keep), or name what to attack "
             "with --tasks.\n",

@@ -10,6 +10,7 @@ import pytest
 import scotoma
 from scotoma.cli import main
 from scotoma.encoder_file import save_encoder
+from scotoma.reports.verdict import OTHER_NETWORKS
 from scotoma.runs.results import Point, Results
 from scotoma.verification import protocol
 from tests.tiny import ATTACKS, NETWORKS, TRAINING, toml, write_photos
@@ -138,6 +139,55 @@ def test_results_of_another_run_are_not_taken_for_this_one_s(
     path.unlink()
     assert verify(encoder, places, here, attacks, *more) == 0
     assert Results.read(path).cells[0].seed == 0
+
+
+def test_attackers_of_another_size_than_trainings_adversaries(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "attacked"
+    more = ["--tasks", "office", "--baselines", "none"]
+    wider = ["--set", "classifier.widths=[6]", "--set", "classifier.hidden=16"]
+    assert verify(encoder, places, out, attacks, *more, *wider) == 0
+    results = Results.read(out / "results.json")
+    assert results.run["settings"]["classifier"] == {"convolutions": [1], "widths": [6], "hidden": 16}
+    assert results.run["classifier_of_training"] == {"convolutions": [1], "widths": [4], "hidden": 8}
+    told = capsys.readouterr().out
+    assert OTHER_NETWORKS in " ".join(told.split())
+    assert verify(encoder, places, out, attacks, *more, *wider) == 0
+    assert capsys.readouterr().out.startswith(f"{out} holds these attacks, finished.")
+    assert verify(encoder, places, out, attacks, *more) == 2
+    assert capsys.readouterr().err == (
+        f"{out} holds a run that was begun with other settings:\n"
+        "  settings.classifier.widths: 6 there, not set now\n"
+        "  settings.classifier.hidden: 16 there, not set now\n"
+        "Give the same command again, choose another --out, or give --overwrite to start anew.\n"
+    )
+    frozen = scotoma.load_encoder(encoder)
+    preset = scotoma.load_preset("demo", {"verification": ATTACKS})
+    images = scotoma.open_images(places, frozen)
+    asked = {"widths": [6], "hidden": 16}
+    found = scotoma.verify(
+        frozen, images, preset, tmp_path / "api", tasks=["office"], baselines=(), classifier=asked
+    )
+    assert [each.curve for each in found.cells] == [each.curve for each in results.cells]
+
+
+def test_attackers_that_cannot_be_built_are_told(
+    encoder: Path, places: Path, attacks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["--set", "classifier.widths=[32,64]", "--set", "classifier.units=16"]
+    assert verify(encoder, places, tmp_path / "attacked", attacks, *wrong) == 2
+    assert capsys.readouterr().err == (
+        f"{attacks} with the command line over it: 1 problem.\n"
+        "  - classifier.units: unknown key, allowed: convolutions, widths, hidden\n"
+    )
+    assert verify(encoder, places, tmp_path / "attacked", attacks, *wrong[:2]) == 2
+    assert capsys.readouterr().err == (
+        f"{attacks} with the command line over it: 1 problem.\n"
+        "  - classifier: classifier settings: 'convolutions' has 1 stages and 'widths' 2: give as many of "
+        "one as of the other, at least one\n"
+    )
+    assert not (tmp_path / "attacked").exists()
 
 
 def test_settings_of_another_verb_in_their_place_are_told(

@@ -6,7 +6,9 @@ import pytest
 
 from scotoma.encoder_file import FrozenEncoder
 from scotoma.errors import InputError
+from scotoma.reports.verdict import CAUTION, OTHER_IMAGES, OTHER_NETWORKS, caution
 from scotoma.runs.results import Results
+from scotoma.runs.settings import to_dict
 from scotoma.verification.run import VerificationRequest, make_plan, verify
 from tests.examples import image_table
 from tests.verification.test_suite import ATTACK, encoder
@@ -68,6 +70,22 @@ def test_the_same_request_gives_the_same_results(tmp_path: Path) -> None:
 def test_tasks_default_to_what_the_encoder_hides_and_keeps() -> None:
     assert make_plan(encoder(), VerificationRequest(), ATTACK).tasks == ("ant", "dog")
     assert make_plan(encoder(), VerificationRequest(tasks=("eel",)), ATTACK).tasks == ("eel",)
+
+
+def test_attackers_have_the_adversarys_network_unless_another_is_asked_for(tmp_path: Path) -> None:
+    trained = encoder().card.classifier
+    assert make_plan(encoder(), VerificationRequest(), ATTACK).classifier == trained
+    wider = replace(trained, hidden=5 * trained.hidden)
+    request = VerificationRequest(("ant",), ("blur",), classifier=wider)
+    results = verify(encoder(), TABLE, request, ATTACK, tmp_path, workers=1)
+    assert results.run["settings"]["classifier"] == to_dict(wider)
+    assert results.run["classifier_of_training"] == to_dict(trained)
+    assert caution(results) == f"{CAUTION} {OTHER_IMAGES} {OTHER_NETWORKS}"
+    as_trained = replace(request, classifier=trained)
+    others = verify(encoder(), TABLE, as_trained, ATTACK, tmp_path, workers=1)
+    # The folder holds attacks by wider networks: these are not taken for theirs.
+    assert [cell.curve for cell in others.cells] != [cell.curve for cell in results.cells]
+    assert caution(others) == f"{CAUTION} {OTHER_IMAGES}"
 
 
 def test_an_anonymous_encoder_needs_names() -> None:

@@ -84,7 +84,11 @@ def run_audit(
 
 
 def _require_no_knobs(options: VerifyOptions) -> None:
-    knobs = {"--preset": options.preset, "--set and [verification]": options.verification or None}
+    knobs = {
+        "--preset": options.preset,
+        "--set and [classifier]": options.classifier or None,
+        "--set and [verification]": options.verification or None,
+    }
     if turned := [flag for flag, value in knobs.items() if value is not None]:
         raise InputError(
             f"--suite {options.suite} has no knobs, so that everybody's verdict means the same: leave "

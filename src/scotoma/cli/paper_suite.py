@@ -11,7 +11,7 @@ from scotoma.cli.verify_options import VerifyOptions
 from scotoma.errors import InputError
 from scotoma.runs.results import Results
 from scotoma.runs.run_folder import claim, held, require_apart
-from scotoma.runs.settings import to_dict
+from scotoma.runs.settings import merge, to_dict
 
 if TYPE_CHECKING:
     from scotoma.data.table import ImageTable
@@ -48,7 +48,8 @@ def run_verification(
     require_apart(options.out, [Path(options.encoder), Path(options.data)])
     encoder = load_encoder(options.encoder)
     preset = _attackers(options, encoder, where)
-    plan = make_plan(encoder, _request(options), preset.verification)
+    request = _request(options, preset)
+    plan = make_plan(encoder, request, preset.verification)
     if not options.overwrite and options.out.exists():
         claim(options.out, KIND, resume=True)  # refused at once, not after all images were decoded
     table = open_as_in_training(
@@ -57,14 +58,16 @@ def run_verification(
         (*plan.hide, *plan.keep, *plan.tasks),
         lambda attributes: require_names(encoder, plan, attributes),
     )
-    require_images(encoder, table, _request(options), preset.verification)  # before anything is emptied
+    require_images(encoder, table, request, preset.verification)  # before anything is emptied
     workers = use_cores()
     claim(options.out, KIND, overwrite=options.overwrite, resume=True)
     with held(options.out):
         options = _with_earlier(options, plan.tasks)
         command = options.command(config)
         about = {"digest": encoder.digest, "hide": list(plan.hide), "keep": list(plan.keep)}
-        write_asked(options.out, {"command": command, **about, **_asked(options, table, plan, preset)}, _FREE)
+        write_asked(
+            options.out, {"command": command, **about, **_asked(options, table, plan, preset, encoder)}, _FREE
+        )
         if (there := _finished(options, encoder, plan, table)) is not None:
             print(f"{options.out} holds these attacks, finished. To attack anew give --overwrite.")
             return there
@@ -73,7 +76,7 @@ def run_verification(
             return verify_encoder(
                 encoder,
                 table,
-                _request(options),
+                _request(options, preset),
                 preset.verification,
                 options.out,
                 command=command,
@@ -97,10 +100,12 @@ def _require_encoder_file(options: VerifyOptions) -> None:
         )
 
 
-def _request(options: VerifyOptions) -> "VerificationRequest":
+def _request(options: VerifyOptions, preset: "Preset") -> "VerificationRequest":
     from scotoma.verification.run import VerificationRequest
 
-    return VerificationRequest(options.tasks, options.baselines, options.hide, options.keep, options.seed)
+    return VerificationRequest(
+        options.tasks, options.baselines, options.hide, options.keep, options.seed, preset.classifier
+    )
 
 
 def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptions:
@@ -118,8 +123,14 @@ def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptio
 
 
 def _asked(
-    options: VerifyOptions, table: "ImageTable", plan: "VerificationPlan", preset: "Preset"
+    options: VerifyOptions,
+    table: "ImageTable",
+    plan: "VerificationPlan",
+    preset: "Preset",
+    encoder: "FrozenEncoder",
 ) -> dict[str, Any]:
+    of_training = to_dict(encoder.card.classifier)
+    others = {key: each for key, each in to_dict(plan.classifier).items() if each != of_training[key]}
     return {
         "encoder": str(options.encoder),
         "data": options.data,
@@ -130,7 +141,7 @@ def _asked(
         "baselines": list(options.baselines),
         "seed": options.seed,
         "preset": preset.name,
-        "settings": {"verification": to_dict(preset.verification)},
+        "settings": {"verification": to_dict(preset.verification), "classifier": others},
     }
 
 
@@ -168,7 +179,9 @@ def _finished(
 
 
 def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> "Preset":
-    """The preset whose table [verification] the attackers follow."""
+    """The preset whose table [verification] the attackers follow; its table [classifier] is that of training
+    with what is asked for laid over it.
+    """
     from scotoma.presets import load_preset, preset_names
 
     name = options.preset or encoder.card.training.get("preset")
@@ -177,5 +190,5 @@ def _attackers(options: VerifyOptions, encoder: "FrozenEncoder", where: str) -> 
             f"{options.encoder} does not say with which preset it was trained: name the one whose settings "
             f"the attackers shall take with --preset ({', '.join(preset_names())})."
         )
-    changes = {"verification": options.verification} if options.verification else {}
-    return load_preset(str(name), changes, where)
+    classifier = merge(to_dict(encoder.card.classifier), options.classifier)
+    return load_preset(str(name), {"classifier": classifier, "verification": options.verification}, where)

@@ -74,7 +74,8 @@ def verify(
         categories: the categories that take part. Default: those of training, if DATA has them all, else all.
         preset: whose settings the attackers take: demo, small or paper. Default: the one of training.
         seed: the number that the attackers' random choices are made from. Default: 0.
-        settings: any setting of the attackers, as in --set verification.views=16; may be given several times.
+        settings: any setting of the attackers, as in --set verification.views=16, or of their networks, as in
+            --set classifier.hidden=512 (default: those of the adversaries); may be given several times.
         out: the folder to write.
         overwrite: replace an earlier run in OUT.
         config: a TOML file with these options and any setting of the attackers; flags go over it.
@@ -148,13 +149,13 @@ def show_results(results: Results) -> None:
     from rich.console import Console
 
     from scotoma.reports.table import results_table
-    from scotoma.reports.verdict import OTHER_IMAGES, are_others, verdict
+    from scotoma.reports.verdict import differences, verdict
 
     console = Console()
     console.print(results_table(results))
     console.print(verdict(results), markup=False, highlight=False)
-    if are_others(results):  # the table's caption says the rest
-        console.print(OTHER_IMAGES, markup=False, highlight=False)
+    for said in differences(results):  # the table's caption says the rest
+        console.print(said, markup=False, highlight=False)
     _show_left_out(console, results.run)
 
 

@@ -36,6 +36,7 @@ class VerifyOptions:
     more: tuple[str, ...] = ()
     shape: Mapping[str, Any] = field(default_factory=dict)
     labels: LabelsOptions = field(default_factory=LabelsOptions)
+    classifier: Mapping[str, Any] = field(default_factory=dict)
     verification: Mapping[str, Any] = field(default_factory=dict)
     # What --set has put into the table, for the record: no key of a file.
     sets: tuple[str, ...] = field(default=(), init=False)

@@ -15,7 +15,7 @@ from scotoma.networks.encoder import EncoderSettings, Pooling
 class ClassifierSettings:
     """Stage i has `convolutions[i]` 3x3 convolutions of `widths[i]` channels; a 2x2 pooling separates two
     stages. A hidden layer of `hidden` units and the logits follow. The same for training and for
-    verification.
+    verification, unless verification is asked for another.
     """
 
     convolutions: tuple[int, ...] = (2, 2)

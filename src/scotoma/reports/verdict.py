@@ -27,6 +27,7 @@ OTHER_IMAGES = (
     "These are not exactly the images that the encoder was trained on, or not with the same labels: test "
     "images may be among those that it has seen."
 )
+OTHER_NETWORKS = "The attackers' networks are of another size than the adversaries of training were."
 
 
 def verdict(results: Results) -> str:
@@ -61,14 +62,24 @@ def encoder_verdict(results: Results, encoder: EncoderSummary) -> str:
 
 def caution(results: Results) -> str:
     """What a verdict does not say."""
-    return f"{CAUTION} {OTHER_IMAGES}" if are_others(results) else CAUTION
+    return " ".join([CAUTION, *differences(results)])
 
 
-def are_others(results: Results) -> bool:
-    """Whether an encoder was judged by other images than those of its training, or with other labels."""
+def differences(results: Results) -> list[str]:
+    """What to say where an encoder was judged by other images than those of its training, with other labels,
+    or by attackers of another size than its adversary's.
+    """
+    if not judged(results):
+        return []
     data: Any = results.run.get("data")
-    other = isinstance(data, Mapping) and data.get("same_as_training") is False
-    return other and bool(judged(results))
+    settings: Any = results.run.get("settings")
+    trained: Any = results.run.get("classifier_of_training")
+    said = []
+    if isinstance(data, Mapping) and data.get("same_as_training") is False:
+        said.append(OTHER_IMAGES)
+    if trained is not None and isinstance(settings, Mapping) and settings.get("classifier") != trained:
+        said.append(OTHER_NETWORKS)
+    return said
 
 
 def guessing(results: Results) -> str:

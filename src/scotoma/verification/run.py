@@ -11,6 +11,7 @@ from scotoma.data.table import CATEGORY, Attribute, ImageTable
 from scotoma.data.tasks import attack_tasks, require_hidden_or_kept
 from scotoma.encoder_file import FrozenEncoder, encode_pixels
 from scotoma.errors import InputError
+from scotoma.networks.classifier import ClassifierSettings
 from scotoma.runs.elapsed import timed
 from scotoma.runs.progress import Progress
 from scotoma.runs.results import Results
@@ -29,8 +30,8 @@ GALLERY_STATISTICS = 1000
 
 @dataclass(frozen=True)
 class VerificationRequest:
-    """What a user asks for: tasks (default: what the encoder hides and keeps), baselines, and, for an encoder
-    file without names, what it hides and keeps.
+    """What a user asks for: tasks (default: what the encoder hides and keeps), baselines, for an encoder file
+    without names what it hides and keeps, and the attackers' network (default: that of training).
     """
 
     tasks: tuple[str, ...] | None = None
@@ -38,6 +39,7 @@ class VerificationRequest:
     hide: tuple[str, ...] | None = None
     keep: tuple[str, ...] | None = None
     seed: int = 0
+    classifier: ClassifierSettings | None = None
 
     def __post_init__(self) -> None:
         require_seed(self.seed)
@@ -82,7 +84,8 @@ def verify(
     with timed(folder) as clock:
         cells = suite.run(workers, deadline)
         _write_pictures(suite, folder)
-    about = _about(suite, of_training, command, workers) | vars(clock.now())
+    trained_with = {"classifier_of_training": to_dict(encoder.card.classifier)}
+    about = _about(suite, of_training, command, workers) | trained_with | vars(clock.now())
     results = Results(about, plan.hide, plan.keep, tuple(s.summary() for s in subjects), cells)
     results.write(folder / "results.json")
     return results
@@ -144,8 +147,9 @@ def make_plan(
         )
     hide, keep = card.purpose(request.hide, request.keep)
     tasks = request.tasks or (*hide, *keep)
+    classifier = request.classifier or card.classifier
     return VerificationPlan(
-        tasks, hide, keep, card.encoder, card.classifier, card.preprocessing, card.split, attack, request.seed
+        tasks, hide, keep, card.encoder, classifier, card.preprocessing, card.split, attack, request.seed
     )
 
 
