@@ -64,10 +64,8 @@ def run_verification(
     with held(options.out):
         options = _with_earlier(options, plan.tasks)
         command = options.command(config)
-        about = {"digest": encoder.digest, "hide": list(plan.hide), "keep": list(plan.keep)}
-        write_asked(
-            options.out, {"command": command, **about, **_asked(options, table, plan, preset, encoder)}, _FREE
-        )
+        asked = _asked(options, encoder, table, plan, preset)
+        write_asked(options.out, {"command": command, **asked}, _FREE)
         if (there := _finished(options, encoder, plan, table)) is not None:
             print(f"{options.out} holds these attacks, finished. To attack anew give --overwrite.")
             return there
@@ -124,14 +122,19 @@ def _with_earlier(options: VerifyOptions, tasks: tuple[str, ...]) -> VerifyOptio
 
 def _asked(
     options: VerifyOptions,
+    encoder: "FrozenEncoder",
     table: "ImageTable",
     plan: "VerificationPlan",
     preset: "Preset",
-    encoder: "FrozenEncoder",
 ) -> dict[str, Any]:
+    # Of the attackers' network only what is not as in training, which the digest names: folders that were
+    # begun before it could be chosen go on.
     of_training = to_dict(encoder.card.classifier)
     others = {key: each for key, each in to_dict(plan.classifier).items() if each != of_training[key]}
     return {
+        "digest": encoder.digest,
+        "hide": list(plan.hide),
+        "keep": list(plan.keep),
         "encoder": str(options.encoder),
         "data": options.data,
         "images": table.digest([*plan.hide, *plan.keep]),
